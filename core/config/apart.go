@@ -1,0 +1,91 @@
+package config
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// place is a path that the configuration names, with what it is for.
+type place struct {
+	what string
+	path string
+	line int // 0: no line of its own (a default)
+}
+
+// Conflict says that two paths of a configuration must not overlap.
+type Conflict struct {
+	A, B         string // what the two are, e.g. `target nas`, `component db`
+	PathA, PathB string
+	Line         int // where B stands; 0 when neither stands in a file
+}
+
+// Error returns what overlaps what.
+func (c *Conflict) Error() string {
+	how := "lies inside"
+	if c.PathA == c.PathB {
+		how = "is the same as"
+	}
+	return fmt.Sprintf("%s (%s) %s %s (%s)", c.A, c.PathA, how, c.B, c.PathB)
+}
+
+// Apart returns a *Conflict for every two paths that overlap and must not: a
+// target, the state or the staging folder in a component's folder would be
+// backed up into itself, and one in another would be taken for its content; two
+// targets in one folder are one; a component that is read as a plain file must
+// not be a database of another, because closing a plain descriptor drops the
+// locks that SQLite holds (sqlite.org/howtocorrupt.html, 2.2).
+//
+// resolve returns the path to compare instead of the one that is configured:
+// nil compares the names as they are, which is all that Parse can do; whoever is
+// about to write passes one that resolves symbolic links.
+func (c *Config) Apart(resolve func(path string) string) []*Conflict {
+	if resolve == nil {
+		resolve = func(p string) string { return p }
+	}
+	var places []place
+	for _, comp := range c.Components {
+		path := resolve(comp.Path)
+		places = append(places, place{what: "component " + comp.Name, path: path, line: comp.Line})
+		if comp.Kind == SQLite {
+			for _, suffix := range []string{"-wal", "-shm", "-journal"} {
+				places = append(places, place{what: "component " + comp.Name, path: path + suffix, line: comp.Line})
+			}
+		}
+	}
+	places = append(places, place{what: "state_dir", path: resolve(c.StateDir)}, place{what: "staging_dir", path: resolve(c.StagingDir)})
+	for _, t := range c.Targets {
+		if path, ok := t.Config["path"].(string); ok && t.Plugin == pluginLocal {
+			places = append(places, place{what: "target " + t.Name, path: resolve(path), line: t.Line})
+		}
+	}
+
+	var out []*Conflict
+	for i, a := range places {
+		for _, b := range places[i+1:] {
+			switch {
+			case a.what == b.what:
+			case a.what == "state_dir" && b.what == "staging_dir" && inside(b.path, a.path) && a.path != b.path: // the default
+			case inside(a.path, b.path):
+				out = append(out, &Conflict{A: a.what, B: b.what, PathA: a.path, PathB: b.path, Line: max(a.line, b.line)})
+			case inside(b.path, a.path):
+				out = append(out, &Conflict{A: b.what, B: a.what, PathA: b.path, PathB: a.path, Line: max(a.line, b.line)})
+			}
+		}
+	}
+	return slices.CompactFunc(out, func(x, y *Conflict) bool { return x.A == y.A && x.B == y.B })
+}
+
+// inside says whether a is b or lies below it. Both are absolute and clean.
+func inside(a, b string) bool {
+	rel, err := filepath.Rel(b, a)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+}
+
+// apart notes the conflicts that the names alone show.
+func (d *decoder) apart(c *Config) {
+	for _, x := range c.Apart(nil) {
+		d.fail(pos{max(x.Line, 1), 1}, "keep them apart", "%s", x.Error())
+	}
+}

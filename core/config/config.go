@@ -1,0 +1,158 @@
+// Package config reads holdfast.yaml: what is backed up, and where to.
+//
+// Start with [Load], or with [Parse] when the bytes are at hand. Both return
+// plain structs in which every path is absolute, every default is filled in and
+// every ${VARIABLE} is replaced. The package opens nothing but the one file:
+// whether a database is there, or a target can be reached, is for others to
+// find out. [Render] is the way back: it writes a commented file from a Config.
+//
+// The reader is strict, because a backup that silently ignores a line of its
+// configuration is noticed on the day of the restore. An unknown, repeated or
+// misplaced key, a value of the wrong type, an undefined variable and YAML that
+// invites surprises (anchors, aliases, tags, merge keys, several documents) are
+// errors. Each [Error] says file, line and column, and [Errors] holds all that
+// were found.
+//
+//	set: atocore                           # required: a-z 0-9 -, at most 40 characters
+//	state_dir: /var/lib/holdfast           # default: .holdfast beside the file
+//	staging_dir: /var/lib/holdfast/staging # default: staging in state_dir
+//	components:
+//	  - {name: db,       kind: sqlite, path: /srv/atocore/db/atocore.db}
+//	  - {name: registry, kind: file,   path: config/project-registry.json, format: json, optional: true}
+//	  - {name: chroma,   kind: chroma, path: /srv/atocore/chroma, mode: cold}
+//	targets:
+//	  - {name: nas, plugin: local, config: {path: /backup/atocore}}
+//
+// A relative path is relative to the folder of the file. In every string
+// ${NAME} stands for an environment variable, which must be set and not empty,
+// and $$ for a dollar sign.
+package config
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// Config is one configuration file, checked and complete.
+type Config struct {
+	File       string      // absolute path of the file itself
+	Set        string      // name of the set in every target's repository
+	StateDir   string      // absolute: journals, locks, cached indexes and manifests
+	StagingDir string      // absolute: frozen copies while they are being stored
+	Components []Component // at least one, in the order of the file
+	Targets    []Target    // at least one, in the order of the file
+}
+
+// Kind says what reads a component.
+type Kind string
+
+// The kinds of component that this version knows.
+const (
+	SQLite Kind = "sqlite" // one SQLite database
+	File   Kind = "file"   // one ordinary file
+	Chroma Kind = "chroma" // one Chroma persistence directory
+)
+
+// Values of Component.Format and Component.Mode.
+const (
+	FormatJSON = "json" // the file must be one JSON document
+	ModeCold   = "cold" // nothing writes to the directory while it is copied
+)
+
+// Component is one live store to back up.
+type Component struct {
+	Name     string // unique, [a-z][a-z0-9_]{0,31}
+	Kind     Kind
+	Path     string // absolute
+	Format   string // kind file: "" or FormatJSON; else ""
+	Mode     string // kind chroma: ModeCold; else ""
+	Optional bool   // absent now and before is a note, not a degraded snapshot
+	Line     int    // where it stands in the file, for messages; 0 when not from a file
+}
+
+// Target is one place that stores snapshots.
+type Target struct {
+	Name   string         // unique, [a-z][a-z0-9_]{0,31}
+	Plugin string         // "local" is the only one in this version
+	Config map[string]any // what the plugin is opened with; local: {"path": absolute path}
+	Line   int            // where it stands in the file, for messages; 0 when not from a file
+}
+
+// maxFile is the largest configuration that is read: a real one has 2 KiB, and
+// whatever is larger was named by mistake.
+const maxFile = 1 << 20
+
+// Component returns the component of that name.
+func (c *Config) Component(name string) (Component, bool) {
+	for _, comp := range c.Components {
+		if comp.Name == name {
+			return comp, true
+		}
+	}
+	return Component{}, false
+}
+
+// Target returns the target of that name.
+func (c *Config) Target(name string) (Target, bool) {
+	for _, t := range c.Targets {
+		if t.Name == name {
+			return t, true
+		}
+	}
+	return Target{}, false
+}
+
+// Load reads and parses one configuration file. lookup is the environment, as
+// [os.LookupEnv]. A file that cannot be read fails with the error of package os
+// (so a missing one is an [io/fs.ErrNotExist]), and one that is not a good
+// configuration with [Errors].
+func Load(path string, lookup func(name string) (string, bool)) (*Config, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	data, err := read(abs)
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	return Parse(abs, data, lookup)
+}
+
+// read returns at most one byte more than maxFile, so that Parse can tell a
+// file that is too long without holding all of it.
+func read(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() { // a FIFO would block for ever, a folder says nothing useful
+		return nil, &os.PathError{Op: "read", Path: path, Err: fmt.Errorf("not a regular file (%s)", info.Mode().Type())}
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxFile+1))
+}
+
+// Parse decodes and checks data. file is the absolute path that messages name
+// and that relative paths start from; it is not opened. lookup is the
+// environment, as [os.LookupEnv]. An error is always of type [Errors].
+func Parse(file string, data []byte, lookup func(name string) (string, bool)) (*Config, error) {
+	d := &decoder{file: file, data: data, lookup: lookup}
+	root := d.parse()
+	if len(d.errs) > 0 {
+		return nil, d.sorted()
+	}
+	c := d.config(root)
+	if len(d.errs) == 0 {
+		d.apart(c)
+	}
+	if len(d.errs) > 0 {
+		return nil, d.sorted()
+	}
+	return c, nil
+}
