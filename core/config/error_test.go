@@ -32,6 +32,7 @@ func TestErrors(t *testing.T) {
 		{"lone carriage return", "set: s\rcomponents: []\n", "1:7: a control character (U+000D)"},
 		{"long line", "# " + strings.Repeat("x", 5000) + "\n", "1:4097: the line is longer than 4096 bytes"},
 		{"nesting", strings.Repeat("[\n", 100), "17:1: nested more than 16 deep"},
+		{"length", strings.Repeat("a:\n", 10_000), "5001:1: more than 10000 words and signs"},
 		{"anchor", "set: &a s\n", "1:6: anchors, aliases and merge keys are not allowed"},
 		{"alias", "set: *a\n", "1:6: anchors, aliases and merge keys are not allowed"},
 		{"merge key", good + "<<: {set: s}\n", "6:1: anchors, aliases and merge keys are not allowed"},

@@ -13,11 +13,13 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// Limits on what is given to the YAML parser, which recurses and keeps a path
-// for every node: without them a megabyte of "[" would cost gigabytes.
+// Limits on what is given to the YAML parser, which recurses, keeps a path for
+// every node and is quadratic in the length of a mapping: without them a megabyte
+// of "[" would cost gigabytes, and one of "a:" minutes.
 const (
-	maxLine = 4096 // bytes; bounds the nesting of block collections as well
-	maxFlow = 16   // nesting of [ and {
+	maxLine   = 4096   // bytes; bounds the nesting of block collections as well
+	maxFlow   = 16     // nesting of [ and {
+	maxTokens = 10_000 // about 300 components; comments do not count
 )
 
 // decoder collects the errors of one file on its way through text, tokens,
@@ -102,9 +104,16 @@ func isControl(r rune) bool {
 // plain refuses, before anything recurses, what a configuration has no use for:
 // every one of these makes a file mean something other than what it shows.
 func (d *decoder) plain(tokens token.Tokens) bool {
-	depth := 0
+	depth, count := 0, 0
 	for _, tk := range tokens {
 		p := tokenPos(tk)
+		if tk.Type != token.CommentType {
+			count++
+		}
+		if count > maxTokens {
+			d.fail(p, "is this the right file?", "more than %d words and signs", maxTokens)
+			return false
+		}
 		switch tk.Type {
 		case token.AnchorType, token.AliasType, token.MergeKeyType:
 			d.fail(p, "write the value out", "anchors, aliases and merge keys are not allowed")
