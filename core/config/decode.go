@@ -2,18 +2,12 @@ package config
 
 import (
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
-)
 
-// Names become parts of object keys, so they follow the grammar of the
-// repository format.
-var (
-	setName  = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
-	partName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
+	"github.com/atocore/holdfast/core/manifest"
 )
 
 // config decodes the whole file.
@@ -25,7 +19,7 @@ func (d *decoder) config(root ast.Node) *Config {
 	for _, e := range entries {
 		switch e.key {
 		case "set":
-			c.Set = d.name(e, setName, "a set is named with a-z, 0-9 and -, and has at most 40 characters")
+			c.Set = d.name(e, manifest.ValidSet, "a set is named with a-z, 0-9 and -, and has at most 40 characters")
 		case "state_dir":
 			c.StateDir = d.path(e)
 		case "staging_dir":
@@ -59,7 +53,7 @@ func (d *decoder) components(list entry) []Component {
 		for _, e := range entries {
 			switch e.key {
 			case "name":
-				name, comp.Name = e, d.name(e, partName, "a component is named with a-z, 0-9 and _, starts with a letter, and has at most 32 characters")
+				name, comp.Name = e, d.name(e, manifest.ValidComponent, "a component is named with a-z, 0-9 and _, starts with a letter, and has at most 32 characters")
 			case "kind":
 				comp.Kind = Kind(d.oneOf(e, string(SQLite), string(File), string(Chroma)))
 			case "path":
@@ -115,7 +109,7 @@ func (d *decoder) targets(list entry) []Target {
 		for _, e := range entries {
 			switch e.key {
 			case "name":
-				name, t.Name = e, d.name(e, partName, "a target is named with a-z, 0-9 and _, starts with a letter, and has at most 32 characters")
+				name, t.Name = e, d.name(e, manifest.ValidComponent, "a target is named with a-z, 0-9 and _, starts with a letter, and has at most 32 characters")
 			case "plugin":
 				t.Plugin = d.oneOf(e, pluginLocal)
 			case "config":
@@ -217,9 +211,11 @@ func (d *decoder) str(e entry) string {
 	return s
 }
 
-func (d *decoder) name(e entry, grammar *regexp.Regexp, rule string) string {
+// name reads a name. Names become parts of object keys or stand beside them, so
+// they follow the grammar of the repository format.
+func (d *decoder) name(e entry, valid func(string) bool, rule string) string {
 	s := d.str(e)
-	if s != "" && !grammar.MatchString(s) {
+	if s != "" && !valid(s) {
 		d.fail(at(e.value), rule, "%s: %q is not allowed", e.key, s)
 		return ""
 	}
