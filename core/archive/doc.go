@@ -1,0 +1,14 @@
+// Package archive takes a component's byte stream apart into chunks and puts it together again.
+//
+// [Pack] cuts a stream at fixed boundaries, looks every chunk up in the parent snapshot's recipe and
+// stores the others: consecutive new chunks, up to 1 MiB, become a frame, an independent zstd frame;
+// frames become volumes of at most 32 MiB. [WriteIndex] writes the recipe, and [ReadIndex] reads it
+// back. [Read] verifies and writes chunks in the order of the frames, each frame decoded once.
+// [Refresh] decides which old volumes are no longer leaned on.
+//
+// The package knows no targets: volumes leave through PackOptions.Emit and come back through an
+// [Opener]. It keeps recipes, volumes and indexes in nameless scratch files, so memory is bounded by
+// the number of workers, not by the size of a store.
+//
+// The format is specified in FORMAT.md beside core/manifest; index.proto is the schema of an index.
+package archive

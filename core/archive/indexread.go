@@ -1,0 +1,343 @@
+package archive
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"unicode/utf8"
+
+	"github.com/klauspost/compress/zstd"
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// Limits bound what an index may claim. They come from the manifest that names it.
+type Limits struct {
+	ChunkSize int
+	Size      int64 // of the stream that the index describes: exactly, or for a base at most; bytes
+}
+
+// BaseLimit is how many bytes the stream of a full index may have for a stream of that size to be
+// described by a patch on it. A reader can so bound the base by what the manifest says of the stream.
+func BaseLimit(size int64) int64 { return max(1<<30, 16*min(size, 1<<48)) }
+
+// maxParts bounds the members of a stream.
+const maxParts = 1 << 20
+
+// ReadIndex reads an index from r, plain zstd, into a recipe in scratch space. A patch needs the recipe
+// of the full index that it names and the SHA-256 of that index's plain bytes; for a full index both
+// are nil. r should be verified by its hash, but nothing here relies on it: every count and length is
+// checked before anything is allocated, and what a hostile index can take is bounded by limits.
+func ReadIndex(scratch string, r io.Reader, base *Recipe, baseSHA256 *[sha256.Size]byte, limits Limits) (*Recipe, error) {
+	dec, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(2*maxRecord), zstd.WithDecoderLowmem(true))
+	if err != nil {
+		return nil, fmt.Errorf("read an index: %w", err)
+	}
+	defer dec.Close()
+	recipe, err := newRecipe(scratch, limits.ChunkSize)
+	if err != nil {
+		return nil, err
+	}
+	x := indexReader{
+		in: bufio.NewReaderSize(dec, 64<<10), recipe: recipe, base: base, baseSHA256: baseSHA256, limits: limits,
+		volumes: map[VolumeID]uint32{}, frames: map[frameKey]uint32{},
+	}
+	if err := x.read(); err != nil {
+		recipe.Close()
+		return nil, fmt.Errorf("read an index: %w", err)
+	}
+	return recipe, nil
+}
+
+type frameKey struct {
+	volume uint32
+	offset int64
+}
+
+type indexReader struct {
+	in         *bufio.Reader
+	buf        []byte
+	recipe     *Recipe
+	base       *Recipe
+	baseCursor *cursor
+	baseSHA256 *[sha256.Size]byte
+	limits     Limits
+	volumes    map[VolumeID]uint32
+	frames     map[frameKey]uint32
+	baseFrames []uint32 // the base's frame -> ours, plus one
+	seg        segment
+	segFrames  []uint32
+}
+
+func (x *indexReader) read() error {
+	num, b, err := x.record()
+	if err != nil {
+		return err
+	}
+	if num != fieldHeader {
+		return fmt.Errorf("begins with field %d, not with a header", num)
+	}
+	if err := x.header(b); err != nil {
+		return err
+	}
+	for last := fieldHeader; ; last = num {
+		if num, b, err = x.record(); err != nil {
+			return err
+		}
+		repeats := num == last && (num == fieldSegment || num == fieldPart)
+		if num <= last && !repeats || num > fieldTrailer {
+			return fmt.Errorf("field %d behind field %d", num, last)
+		}
+		switch num {
+		case fieldSegment:
+			err = x.segment(b)
+		case fieldPart:
+			err = x.part(b)
+		case fieldFacts:
+			x.recipe.Facts = append([]byte(nil), b...)
+		case fieldTrailer:
+			return x.trailer(b)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// record reads the next field of the Index message. Its bytes are valid until the next call.
+func (x *indexReader) record() (protowire.Number, []byte, error) {
+	tag, err := x.uvarint()
+	if err != nil {
+		return 0, nil, err
+	}
+	num, typ := protowire.DecodeTag(tag)
+	size, err := x.uvarint()
+	if err != nil {
+		return 0, nil, err
+	}
+	if typ != protowire.BytesType || size > maxRecord {
+		return 0, nil, fmt.Errorf("field %d of wire type %d with %d bytes", num, typ, size)
+	}
+	if uint64(cap(x.buf)) < size {
+		x.buf = make([]byte, size)
+	}
+	x.buf = x.buf[:size]
+	if _, err := io.ReadFull(x.in, x.buf); err != nil {
+		return 0, nil, unexpectedEOF(err)
+	}
+	return num, x.buf, nil
+}
+
+// uvarint reads a varint in its shortest form.
+func (x *indexReader) uvarint() (uint64, error) {
+	var b []byte
+	for len(b) < 10 {
+		c, err := x.in.ReadByte()
+		if err != nil {
+			return 0, unexpectedEOF(err)
+		}
+		if b = append(b, c); c < 0x80 {
+			break
+		}
+	}
+	v, n := protowire.ConsumeVarint(b)
+	if n != len(b) || n != protowire.SizeVarint(v) {
+		return 0, errors.New("no varint in its shortest form")
+	}
+	return v, nil
+}
+
+func (x *indexReader) header(b []byte) error {
+	var h indexHeader
+	if err := decodeMessage(b, &h); err != nil {
+		return fmt.Errorf("header: %w", err)
+	}
+	if h.format != 1 {
+		return fmt.Errorf("header: index format %d", h.format)
+	}
+	if h.chunkSize != uint64(x.limits.ChunkSize) {
+		return fmt.Errorf("header: chunk size %d; the manifest says %d", h.chunkSize, x.limits.ChunkSize)
+	}
+	if len(h.baseSHA256) == 0 {
+		if h.baseChunks != 0 || x.base != nil {
+			return errors.New("header: a full index where a patch is expected")
+		}
+		return nil
+	}
+	if x.base == nil || x.baseSHA256 == nil {
+		return errors.New("header: a patch where a full index is expected")
+	}
+	if string(h.baseSHA256) != string(x.baseSHA256[:]) || h.baseChunks != uint64(x.base.count) {
+		return errors.New("header: a patch on another index than the one at hand")
+	}
+	x.baseFrames = make([]uint32, len(x.base.Frames))
+	x.baseCursor = x.base.cursor()
+	return nil
+}
+
+func (x *indexReader) segment(b []byte) error {
+	s := &x.seg
+	if err := decodeMessage(b, s); err != nil {
+		return fmt.Errorf("segment: %w", err)
+	}
+	if err := s.check(x.limits.ChunkSize); err != nil {
+		return fmt.Errorf("segment: %w", err)
+	}
+	x.segFrames = x.segFrames[:0]
+	for i := range s.frameVolume {
+		var v VolumeID
+		copy(v[:], s.volumes[int(s.frameVolume[i])*len(v):])
+		f, err := x.frame(v, Frame{Offset: int64(s.frameOffset[i]), Stored: uint32(s.frameSt[i]), Raw: uint32(s.frameRaw[i])})
+		if err != nil {
+			return err
+		}
+		x.segFrames = append(x.segFrames, f)
+	}
+	next := 0
+	for run := range s.copyFrom {
+		if err := x.copy(s.copyFrom[run], s.copyCount[run]); err != nil {
+			return err
+		}
+		for range s.newCount[run] {
+			e := Entry{Base: -1, Frame: x.segFrames[s.frame[next]], Offset: uint32(s.offset[next]), Length: uint32(s.length[next])}
+			if x.base == nil {
+				e.Base = x.recipe.count
+			}
+			copy(e.ID[:], s.ids[next*len(e.ID):])
+			if err := x.add(e); err != nil {
+				return err
+			}
+			next++
+		}
+	}
+	return nil
+}
+
+// copy takes count chunks of the base from position from on.
+func (x *indexReader) copy(from, count uint64) error {
+	if count == 0 {
+		if from != 0 {
+			return fmt.Errorf("segment: an empty copy from chunk %d", from)
+		}
+		return nil
+	}
+	if x.base == nil || from >= uint64(x.base.count) || count > uint64(x.base.count)-from {
+		return fmt.Errorf("segment: %d chunks from %d on are copied from a base that has not as many", count, from)
+	}
+	for i := int64(from); i < int64(from+count); i++ {
+		e, err := x.baseCursor.at(i)
+		if err != nil {
+			return err
+		}
+		if x.baseFrames[e.Frame] == 0 {
+			f := x.base.Frames[e.Frame]
+			n, err := x.frame(x.base.Volumes[f.Volume], f)
+			if err != nil {
+				return err
+			}
+			x.baseFrames[e.Frame] = n + 1
+		}
+		e.Frame, e.Base = x.baseFrames[e.Frame]-1, i
+		if err := x.add(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// frame returns the recipe's number of a frame of volume v.
+func (x *indexReader) frame(v VolumeID, f Frame) (uint32, error) {
+	r := x.recipe
+	n, ok := x.volumes[v]
+	if !ok {
+		n = uint32(len(r.Volumes))
+		x.volumes[v] = n
+		r.Volumes = append(r.Volumes, v)
+	}
+	f.Volume = n
+	key := frameKey{n, f.Offset}
+	if was, ok := x.frames[key]; ok {
+		if r.Frames[was] != f {
+			return 0, fmt.Errorf("segment: two frames at %d of volume %s", f.Offset, v)
+		}
+		return was, nil
+	}
+	if int64(len(r.Frames)) > x.limits.Size/align+1 {
+		return 0, errors.New("segment: more frames than the stream can have chunks")
+	}
+	was := uint32(len(r.Frames))
+	x.frames[key] = was
+	r.Frames = append(r.Frames, f)
+	return was, nil
+}
+
+func (x *indexReader) add(e Entry) error {
+	r := x.recipe
+	if r.Size%align != 0 {
+		return fmt.Errorf("segment: a chunk behind the odd one that ends at %d", r.Size)
+	}
+	if int64(e.Length) > x.limits.Size-r.Size {
+		return fmt.Errorf("segment: chunks of more than the stream's %d bytes", x.limits.Size)
+	}
+	return r.add(e)
+}
+
+func (x *indexReader) part(b []byte) error {
+	var p wirePart
+	if err := decodeMessage(b, &p); err != nil {
+		return fmt.Errorf("part: %w", err)
+	}
+	r := x.recipe
+	if err := r.flush(); err != nil {
+		return err
+	}
+	name := string(p.name)
+	if !utf8.ValidString(name) || name == "" || path.Clean("/"+name) != "/"+name {
+		return fmt.Errorf("part: %q is not the name of a member", name)
+	}
+	var after int64
+	if n := len(r.Parts); n > 0 {
+		after = r.Parts[n-1].First + r.Parts[n-1].Count
+	}
+	count := uint64(r.count)
+	if len(r.Parts) == maxParts || p.count == 0 || p.first < uint64(after) || p.first >= count || p.count > count-p.first {
+		return fmt.Errorf("part %q: %d chunks from %d on of %d", name, p.count, p.first, count)
+	}
+	c := r.cursor()
+	first, err := c.one(int64(p.first))
+	if err != nil {
+		return err
+	}
+	last, err := c.one(int64(p.first + p.count - 1))
+	if err != nil {
+		return err
+	}
+	length := uint64(last.At + int64(last.Length) - first.At)
+	if p.skip > length || p.size > length-p.skip {
+		return fmt.Errorf("part %q: %d bytes behind %d in a part of %d", name, p.size, p.skip, length)
+	}
+	r.Parts = append(r.Parts, Part{name, int64(p.first), int64(p.count), int64(p.skip), int64(p.size)})
+	return nil
+}
+
+func (x *indexReader) trailer(b []byte) error {
+	var t trailer
+	if err := decodeMessage(b, &t); err != nil {
+		return fmt.Errorf("trailer: %w", err)
+	}
+	r := x.recipe
+	if t.chunks != uint64(r.count) || t.parts != uint64(len(r.Parts)) || t.size != uint64(r.Size) || len(t.sha256) != sha256.Size {
+		return fmt.Errorf("trailer: %d chunks, %d parts and %d bytes; there are %d, %d and %d",
+			t.chunks, t.parts, t.size, r.count, len(r.Parts), r.Size)
+	}
+	copy(r.SHA256[:], t.sha256)
+	if _, err := x.in.ReadByte(); err != io.EOF {
+		if err == nil {
+			err = errors.New("data behind the trailer")
+		}
+		return err
+	}
+	return r.flush()
+}

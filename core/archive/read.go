@@ -1,0 +1,379 @@
+package archive
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"runtime"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Opener opens a range of a volume for reading.
+type Opener func(ctx context.Context, v VolumeID, offset, length int64) (io.ReadCloser, error)
+
+// ReadOptions are what Read needs beside the recipe.
+type ReadOptions struct {
+	Open Opener // required
+	// To receives the chunks at their offsets in the stream, less From's; nil: they are only verified.
+	To io.WriterAt
+	// From and End bound the chunks that are read, by their positions; End 0 means all.
+	From, End int64
+	Workers   int // goroutines that decode; 0: one per CPU, at most 16
+	// Whole, when set, gives the stored size and SHA-256 of a volume. A volume of which nearly all is
+	// needed is then read whole and verified by its hash too.
+	Whole func(VolumeID) (size int64, sha256 [sha256.Size]byte)
+	// Damaged, when set, is told of each damaged volume, and reading goes on; else the first damage ends
+	// it. It is called by many goroutines, at most once a volume.
+	Damaged  func(VolumeID, error)
+	Progress func(bytes int64) // bytes of the stream verified since the last call; called by many goroutines
+}
+
+// DamageError says that a volume's bytes are not what the index or the manifest say.
+type DamageError struct {
+	Volume VolumeID
+	Err    error
+}
+
+func (e *DamageError) Error() string { return fmt.Sprintf("volume %s is damaged: %v", e.Volume, e.Err) }
+
+func (e *DamageError) Unwrap() error { return e.Err }
+
+// gap is how many unneeded bytes are read over rather than asking for another range.
+const gap = 256 << 10
+
+// Read goes through the recipe's volumes in the order of their frames: each frame that is needed is
+// fetched and decoded once, its chunks are verified by their ids and written to all their places. The
+// order of the stream would decode a frame once for each run of its chunks.
+func Read(ctx context.Context, r *Recipe, o ReadOptions) error {
+	if o.End == 0 {
+		o.End = r.count
+	}
+	if o.Workers == 0 {
+		o.Workers = min(runtime.GOMAXPROCS(0), 16)
+	}
+	if o.From == o.End {
+		return ctx.Err()
+	}
+	s, err := schedule(r, o.From, o.End)
+	if err != nil {
+		return err
+	}
+	rd := &reader{r: r, o: o, s: s, bad: map[uint32]bool{}}
+	first, err := r.cursor().one(o.From)
+	if err != nil {
+		return err
+	}
+	rd.start = first.At
+	for range 2*o.Workers + 2 {
+		rd.free = append(rd.free, make([]byte, frameStored))
+	}
+	free := make(chan []byte, len(rd.free))
+	for _, b := range rd.free {
+		free <- b
+	}
+
+	g, ctx := errgroup.WithContext(ctx)
+	frames := make(chan storedFrame, o.Workers)
+	volumes := make(chan []int)
+	g.Go(func() error {
+		defer close(volumes)
+		for _, v := range s.volumes {
+			if err := send(ctx, volumes, v); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	fetchers, fetchCtx := errgroup.WithContext(ctx)
+	for range min(len(s.volumes), max(2, o.Workers/2)) {
+		fetchers.Go(func() error {
+			for v := range volumes {
+				if err := rd.fetch(fetchCtx, v, free, frames); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	g.Go(func() error {
+		defer close(frames)
+		return fetchers.Wait()
+	})
+	for range o.Workers {
+		g.Go(func() error { return rd.decode(ctx, free, frames) })
+	}
+	return g.Wait()
+}
+
+// plan is the order of reading.
+type plan struct {
+	frames  []uint32   // recipe's frames that are needed, by volume and offset
+	uses    [][]uint64 // per needed frame: slice of keys; the low 32 bits are positions
+	volumes [][]int    // per volume: its needed frames, in order of their offsets
+	keys    []uint64
+}
+
+// schedule sorts the chunks from, to end by frame. It takes 8 bytes a chunk.
+func schedule(r *Recipe, from, end int64) (*plan, error) {
+	if end > r.count || from < 0 || from > end || r.count > 1<<32 {
+		return nil, fmt.Errorf("chunks %d to %d of a recipe of %d", from, end, r.count)
+	}
+	s := &plan{keys: make([]uint64, 0, end-from)}
+	c := r.cursor()
+	for i := from; i < end; i++ {
+		e, err := c.at(i)
+		if err != nil {
+			return nil, err
+		}
+		s.keys = append(s.keys, uint64(e.Frame)<<32|uint64(i))
+	}
+	slices.Sort(s.keys)
+	for at := 0; at < len(s.keys); {
+		f := uint32(s.keys[at] >> 32)
+		n := at
+		for n < len(s.keys) && uint32(s.keys[n]>>32) == f {
+			n++
+		}
+		s.frames = append(s.frames, f)
+		s.uses = append(s.uses, s.keys[at:n])
+		at = n
+	}
+	order := make([]int, len(s.frames))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int {
+		x, y := r.Frames[s.frames[a]], r.Frames[s.frames[b]]
+		return cmp.Or(cmp.Compare(x.Volume, y.Volume), cmp.Compare(x.Offset, y.Offset))
+	})
+	for i, n := range order {
+		if i == 0 || r.Frames[s.frames[n]].Volume != r.Frames[s.frames[order[i-1]]].Volume {
+			s.volumes = append(s.volumes, nil)
+		}
+		last := len(s.volumes) - 1
+		s.volumes[last] = append(s.volumes[last], n)
+	}
+	return s, nil
+}
+
+type storedFrame struct {
+	n    int // in plan.frames
+	data []byte
+}
+
+type reader struct {
+	r     *Recipe
+	o     ReadOptions
+	s     *plan
+	start int64
+	free  [][]byte
+
+	mu  sync.Mutex
+	bad map[uint32]bool // volumes that Damaged was told of
+}
+
+// fail deals with a damaged volume: nil means that reading goes on.
+func (d *reader) fail(volume uint32, err error) error {
+	id := d.r.Volumes[volume]
+	if d.o.Damaged == nil {
+		return &DamageError{id, err}
+	}
+	d.mu.Lock()
+	told := d.bad[volume]
+	d.bad[volume] = true
+	d.mu.Unlock()
+	if !told {
+		d.o.Damaged(id, err)
+	}
+	return nil
+}
+
+// span is a range of a volume that holds needed frames.
+type span struct {
+	offset, end int64
+	frames      []int
+	sum         hash.Hash // of the whole volume, or nil
+	want        [sha256.Size]byte
+}
+
+// fetch reads the needed frames of one volume in order and hands them on.
+func (d *reader) fetch(ctx context.Context, needed []int, free chan []byte, out chan<- storedFrame) error {
+	volume := d.r.Frames[d.s.frames[needed[0]]].Volume
+	for _, sp := range d.spans(volume, needed) {
+		if err := d.fetchSpan(ctx, volume, sp, free, out); err != nil {
+			if errors.Is(err, errDamage) {
+				err = d.fail(volume, err)
+			}
+			if err != nil {
+				return err
+			}
+			return nil // the rest of a damaged volume is not worth a request
+		}
+	}
+	return nil
+}
+
+func (d *reader) spans(volume uint32, needed []int) (spans []span) {
+	for _, n := range needed {
+		f := d.r.Frames[d.s.frames[n]]
+		end := f.Offset + int64(f.Stored)
+		if k := len(spans) - 1; k >= 0 && f.Offset-spans[k].end <= gap {
+			spans[k].end = max(spans[k].end, end)
+			spans[k].frames = append(spans[k].frames, n)
+			continue
+		}
+		spans = append(spans, span{offset: f.Offset, end: end, frames: []int{n}})
+	}
+	if d.o.Whole != nil && len(spans) == 1 {
+		size, sum := d.o.Whole(d.r.Volumes[volume])
+		if s := &spans[0]; s.offset <= gap && size-s.end <= gap && s.end <= size {
+			s.offset, s.end, s.sum, s.want = 0, size, sha256.New(), sum
+		}
+	}
+	return spans
+}
+
+var errDamage = errors.New("")
+
+type damage struct{ error }
+
+func (damage) Is(target error) bool { return target == errDamage }
+func (e damage) Unwrap() error      { return e.error }
+
+func (d *reader) fetchSpan(ctx context.Context, volume uint32, sp span, free chan []byte, out chan<- storedFrame) (err error) {
+	body, err := d.o.Open(ctx, d.r.Volumes[volume], sp.offset, sp.end-sp.offset)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, body.Close()) }()
+	var in io.Reader = body
+	if sp.sum != nil {
+		in = io.TeeReader(body, sp.sum)
+	}
+	at := sp.offset
+	for _, n := range sp.frames {
+		f := d.r.Frames[d.s.frames[n]]
+		if f.Offset < at {
+			return damage{fmt.Errorf("frames overlap at %d", f.Offset)}
+		}
+		if _, err := io.CopyN(io.Discard, in, f.Offset-at); err != nil {
+			return short(err)
+		}
+		buf, err := receive(ctx, free)
+		if err != nil {
+			return err
+		}
+		buf = buf[:f.Stored]
+		if _, err := io.ReadFull(in, buf); err != nil {
+			free <- buf
+			return short(err)
+		}
+		at = f.Offset + int64(f.Stored)
+		if err := send(ctx, out, storedFrame{n, buf}); err != nil {
+			return err
+		}
+	}
+	if sp.sum == nil {
+		return nil
+	}
+	if _, err := io.CopyN(io.Discard, in, sp.end-at); err != nil {
+		return short(err)
+	}
+	if got := sp.sum.Sum(nil); string(got) != string(sp.want[:]) {
+		return damage{fmt.Errorf("SHA-256 is %x; the manifest says %x", got, sp.want)}
+	}
+	return nil
+}
+
+// short turns an early end into damage; other errors are the target's.
+func short(err error) error {
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		return damage{errors.New("it is shorter than its index says")}
+	}
+	return err
+}
+
+func (d *reader) decode(ctx context.Context, free chan []byte, in <-chan storedFrame) error {
+	dec, err := newFrameDecoder()
+	if err != nil {
+		return err
+	}
+	defer dec.close()
+	c := d.r.cursor()
+	var raw []byte
+	for {
+		sf, ok := <-in
+		if !ok {
+			return ctx.Err()
+		}
+		f := d.r.Frames[d.s.frames[sf.n]]
+		out, err := dec.decode(raw, sf.data, int(f.Raw))
+		free <- sf.data[:cap(sf.data)]
+		if err != nil {
+			if err := d.fail(f.Volume, fmt.Errorf("frame at %d: %w", f.Offset, err)); err != nil {
+				return err
+			}
+			continue
+		}
+		raw = out
+		if err := d.place(c, f, out, d.s.uses[sf.n]); err != nil {
+			return err
+		}
+	}
+}
+
+// place verifies the chunks of a frame and writes them to their places; chunks that follow each other
+// both in the frame and in the stream are written together.
+func (d *reader) place(c *cursor, f Frame, raw []byte, uses []uint64) error {
+	first, last := int64(uint32(uses[0])), int64(uint32(uses[len(uses)-1]))
+	entry := c.at
+	if last-first > 8*int64(len(uses)) {
+		entry = c.one // scattered: a page of neighbours for each would be read in vain
+	}
+	var run, done Entry // what is verified and not yet written; what was verified last
+	var bytes int64
+	write := func() error {
+		if d.o.To == nil || run.Length == 0 {
+			return nil
+		}
+		if _, err := d.o.To.WriteAt(raw[run.Offset:run.Offset+run.Length], run.At-d.start); err != nil {
+			return fmt.Errorf("write the stream: %w", err)
+		}
+		return nil
+	}
+	for _, key := range uses {
+		e, err := entry(int64(uint32(key)))
+		if err != nil {
+			return err
+		}
+		if done.Length != e.Length || done.Offset != e.Offset || done.ID != e.ID {
+			if sha256.Sum256(raw[e.Offset:e.Offset+e.Length]) != e.ID {
+				return d.fail(f.Volume, fmt.Errorf("frame at %d: the chunk at %d does not have the id %s", f.Offset, e.Offset, e.ID))
+			}
+			done = e
+		}
+		if run.Offset+run.Length == e.Offset && run.At+int64(run.Length) == e.At {
+			run.Length += e.Length
+		} else {
+			if err := write(); err != nil {
+				return err
+			}
+			run = e
+		}
+		bytes += int64(e.Length)
+	}
+	if err := write(); err != nil {
+		return err
+	}
+	if d.o.Progress != nil {
+		d.o.Progress(bytes)
+	}
+	return nil
+}
