@@ -22,7 +22,7 @@ import (
 const (
 	dimension        = 384
 	collectionLimit  = 20_000
-	bytesPerVector   = 3_400 // in files and database together; only decides how many to add at a time
+	bytesPerVector   = 3_200 // in files and database together; only decides how many to add at a time
 	persistentVector = "urn:chroma:segment/vector/hnsw-local-persisted"
 	persistentRows   = "urn:chroma:segment/metadata/sqlite"
 )

@@ -31,11 +31,14 @@ const (
 // DefaultSize is the size of the database, in bytes, when Options does not say.
 const DefaultSize = 20 << 20
 
+// Version changes whenever the same options give other bytes, so that a store may be kept by version and options.
+const Version = 1
+
 // Options says what to generate. The zero value is a store of 20 MiB in WAL mode with the recorded Chroma directory.
 type Options struct {
 	Seed       uint64
 	Size       int64   // of the database in bytes, reached and exceeded by at most a few rows; 0 means DefaultSize
-	ChromaSize int64   // of the Chroma directory in bytes; anything under the recorded 2.3 MB leaves it as recorded
+	ChromaSize int64   // of the Chroma directory in bytes, exceeded by a quarter at most; under 2.3 MB: as recorded
 	Journal    Journal // "" means WAL
 }
 

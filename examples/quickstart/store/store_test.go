@@ -78,7 +78,7 @@ func TestGenerateReachesTheSizes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if chroma < o.ChromaSize || chroma > max(o.ChromaSize, 2<<20)+1<<20 {
+		if chroma < o.ChromaSize || chroma > max(o.ChromaSize, 2<<20)*5/4 {
 			t.Errorf("chroma of %d bytes, asked for %d", chroma, o.ChromaSize)
 		}
 		want := o.Journal
