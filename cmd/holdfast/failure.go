@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+
+	"github.com/atocore/holdfast/core/config"
+	"github.com/atocore/holdfast/core/manifest"
+	"github.com/atocore/holdfast/core/source"
+	"github.com/atocore/holdfast/core/target"
+)
+
+// failure is an error with its exit code, its stable identifier and the next
+// step. Commands return one where they know better than classify.
+type failure struct {
+	code exitCode
+	id   string // stable, for scripts
+	hint string // what to do next; may be empty
+	err  error
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+// usage is the failure of a command line that makes no sense.
+func usage(err error) error {
+	return &failure{code: exitUsage, id: "usage", err: err, hint: "see holdfast --help"}
+}
+
+// classify finds the exit code and the identifier of an error: the one place
+// where the packages' errors meet the command line's contract.
+func classify(ctx context.Context, err error) *failure {
+	var (
+		known  *failure
+		signal signalled
+		fault  *source.Fault
+		decode *manifest.DecodeError
+	)
+	switch {
+	case errors.As(context.Cause(ctx), &signal) && errors.Is(err, context.Canceled), errors.As(err, &signal):
+		return &failure{code: signal.code(), id: "interrupted", err: signal, hint: "nothing half-done counts; run it again"}
+	case errors.As(err, &known):
+		return known
+	case errors.As(err, new(config.Errors)):
+		return &failure{code: exitConfig, id: "config_invalid", err: err}
+	case errors.As(err, &decode) && decode.ID == manifest.UnsupportedFormat:
+		return &failure{code: exitFormat, id: "format_unsupported", err: err, hint: "use a newer holdfast"}
+	case errors.As(err, &decode):
+		return &failure{code: exitDamage, id: "manifest_" + decode.ID, err: err}
+	case errors.As(err, new(*target.Error)):
+		return targetFailure(err)
+	case errors.As(err, &fault):
+		return &failure{code: exitFailed, id: fault.ID, err: err}
+	}
+	return &failure{code: exitFailed, id: "failed", err: err}
+}
+
+// targetFailure is what a target's own error means for the exit code.
+func targetFailure(err error) *failure {
+	f := &failure{code: exitTarget, id: "target_failed", err: err, hint: "see holdfast doctor"}
+	switch target.KindOf(err) {
+	case target.KindDenied:
+		f.id = "target_denied"
+	case target.KindFull:
+		f.id, f.hint = "target_full", "make room there"
+	case target.KindUnavailable, target.KindThrottled:
+		f.id = "target_unreachable"
+	case target.KindLocked:
+		f.id = "target_locked"
+	case target.KindNotFound:
+		f.code, f.id, f.hint = exitDamage, "object_missing", "see holdfast validate"
+	case target.KindCorrupt:
+		f.code, f.id, f.hint = exitDamage, "object_corrupt", "see holdfast validate"
+	}
+	return f
+}
+
+// configFailure explains why a configuration could not be loaded.
+func configFailure(err error) error {
+	switch {
+	case errors.As(err, new(config.Errors)):
+		return err
+	case errors.Is(err, fs.ErrNotExist):
+		return &failure{code: exitConfig, id: "config_missing", err: err, hint: "holdfast init writes one; --config or $HOLDFAST_CONFIG names another"}
+	}
+	return &failure{code: exitConfig, id: "config_unreadable", err: err}
+}

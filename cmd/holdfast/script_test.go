@@ -1,0 +1,153 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"go.uber.org/goleak"
+
+	"github.com/atocore/holdfast/examples/quickstart/store"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(leakless{m}, map[string]func(){"holdfast": main})
+}
+
+// leakless fails a run of tests that leaves goroutines behind.
+type leakless struct{ *testing.M }
+
+func (l leakless) Run() int {
+	code := l.M.Run()
+	if err := goleak.Find(); code == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
+}
+
+// The scripts in testdata/script are the tests of the commands. Beside
+// testscript's own commands they have those of scriptCommands.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		Cmds:                scriptCommands,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("TZ", "UTC")
+			return nil
+		},
+	})
+}
+
+var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
+	// exits CODE PROGRAM ARG...: the program ends with exactly that code.
+	"exits": func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) < 2 {
+			ts.Fatalf("usage: exits CODE PROGRAM ARG...")
+		}
+		want, err := strconv.Atoi(args[0])
+		ts.Check(err)
+		got := 0
+		if err := ts.Exec(args[1], args[2:]...); err != nil {
+			var exit *exec.ExitError
+			if !errors.As(err, &exit) {
+				ts.Fatalf("%v", err)
+			}
+			got = exit.ExitCode()
+		}
+		if got != want {
+			ts.Fatalf("%s ended with %d, want %d", strings.Join(args[1:], " "), got, want)
+		}
+	},
+	// jsonlines [TYPE]: stdout is JSON lines that follow their schemas, and the
+	// last one, and no other, is a summary or an exit_error: of TYPE if given.
+	"jsonlines": func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) > 1 {
+			ts.Fatalf("usage: jsonlines [summary|exit_error]")
+		}
+		last, err := checkLines([]byte(ts.ReadFile("stdout")))
+		ts.Check(err)
+		if len(args) == 1 && last != args[0] {
+			ts.Fatalf("the last line is a %s, want %s", last, args[0])
+		}
+	},
+	// mkstore DIR [BYTES]: an AtoCore-like live store.
+	"mkstore": func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) < 1 || len(args) > 2 {
+			ts.Fatalf("usage: mkstore DIR [BYTES]")
+		}
+		o := store.Options{Seed: 1, Size: 1 << 20}
+		if len(args) == 2 {
+			n, err := strconv.ParseInt(args[1], 10, 64)
+			ts.Check(err)
+			o.Size = n
+		}
+		ts.Check(store.Generate(context.Background(), ts.MkAbs(args[0]), o))
+	},
+	// touchstore DIR FRACTION: changes that share of its rows and adds as many.
+	"touchstore": func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) != 2 {
+			ts.Fatalf("usage: touchstore DIR FRACTION")
+		}
+		fraction, err := strconv.ParseFloat(args[1], 64)
+		ts.Check(err)
+		_, err = store.Touch(context.Background(), ts.MkAbs(args[0]), fraction, 1)
+		ts.Check(err)
+	},
+}
+
+// checkLines checks stdout of a --json run and returns the type of its last line.
+func checkLines(stdout []byte) (last string, err error) {
+	if len(stdout) == 0 || stdout[len(stdout)-1] != '\n' {
+		return "", fmt.Errorf("stdout does not end with a line: %q", stdout)
+	}
+	for line := range bytes.Lines(stdout) {
+		if last == "summary" || last == "exit_error" {
+			return "", fmt.Errorf("a line after the %s: %s", last, line)
+		}
+		var kind struct {
+			MessageType string `json:"message_type"`
+			Command     string `json:"command"`
+		}
+		if err := json.Unmarshal(line, &kind); err != nil {
+			return "", fmt.Errorf("%w: %s", err, line)
+		}
+		last = kind.MessageType
+		name := last
+		if last == "summary" {
+			name += "." + kind.Command
+		}
+		if err := checkSchema(name, line); err != nil {
+			return "", fmt.Errorf("%w\n%s", err, line)
+		}
+	}
+	if last != "summary" && last != "exit_error" {
+		return "", fmt.Errorf("the last line is neither summary nor exit_error: %s", stdout)
+	}
+	return last, nil
+}
+
+// checkSchema checks one JSON document against schema/<name>.json.
+func checkSchema(name string, document []byte) error {
+	schema, err := jsonschema.NewCompiler().Compile(filepath.Join("schema", filepath.Base(name)+".json"))
+	if err != nil {
+		return err
+	}
+	instance, err := jsonschema.UnmarshalJSON(bytes.NewReader(document))
+	if err != nil {
+		return err
+	}
+	return schema.Validate(instance)
+}
