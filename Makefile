@@ -20,7 +20,8 @@ NESTED := $(patsubst %/go.mod,%,$(shell find . -mindepth 2 -name go.mod -not -pa
 GODIRS := $(wildcard cmd core plugins targets examples)
 
 .DEFAULT_GOAL := build
-.PHONY: build quickstart test test-go test-rescue test-nested lint generate check-generated fuzz-smoke bench
+.NOTPARALLEL: # the order of what `test` needs is the order of its log
+.PHONY: build quickstart test test-go test-rescue test-nested test-readme lint generate check-generated fuzz-smoke bench
 
 build:
 	$(GO) build -tags $(TAGS) -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/holdfast ./cmd/holdfast
@@ -29,7 +30,7 @@ quickstart: build
 	HOLDFAST=$(CURDIR)/bin/holdfast GO='$(GO)' ./examples/quickstart/run.sh
 
 # The last lines are those of `go test` itself, so that a reader of a log finds the verdict at its end.
-test: lint check-generated test-rescue test-nested test-go
+test: lint check-generated test-rescue test-nested quickstart test-readme test-go
 
 test-go:
 	$(GO) test -race -tags $(TAGS) ./...
@@ -40,6 +41,12 @@ test-nested:
 # The independent reader: Python's standard library and the zstd program, no holdfast.
 test-rescue:
 	@if [ -d examples/rescue ]; then $(PYTHON) -m unittest discover -s examples/rescue -p '*test*.py'; fi
+
+# The commands of the README's tour, as a reader would type them.
+test-readme: build
+	@set -e; tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT; \
+	tour=$$(awk '/^## /{tour=/^## Five minutes/} /^```/{code=tour && /^```sh/; next} code' README.md); \
+	TMPDIR="$$tmp" bash -euxo pipefail -c "$$tour" </dev/null
 
 lint:
 	@out=$$($(GOFUMPT) -l $(GODIRS)) || exit 1; \

@@ -2,17 +2,42 @@
 package atocore_test
 
 import (
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/atocore/holdfast/core/config"
 )
 
+// environment is all that the configurations may lean on.
+func environment(name string) (string, bool) { return "/srv/atocore", name == "ATOCORE_DATA_DIR" }
+
 func TestConfigurationLoads(t *testing.T) {
-	c, err := config.Load("holdfast.yaml", func(name string) (string, bool) { return "/srv/atocore", name == "ATOCORE_DATA_DIR" })
+	c, err := config.Load("holdfast.yaml", environment)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(c.Components) != 3 || c.Components[0].Path != "/srv/atocore/db/atocore.db" || len(c.Targets) != 2 {
+		t.Errorf("loaded %+v", c)
+	}
+}
+
+// The one in the README is what most people will copy.
+func TestConfigurationInREADMELoads(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(readme), "```yaml\n")
+	yaml, _, found := strings.Cut(rest, "```\n")
+	if !found {
+		t.Fatal("no block of YAML in the README")
+	}
+	c, err := config.Parse("/etc/holdfast/holdfast.yaml", []byte(yaml), environment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Components) != 3 || len(c.Targets) != 2 {
 		t.Errorf("loaded %+v", c)
 	}
 }
