@@ -1,0 +1,370 @@
+// Package memtarget is a target in memory, for tests.
+//
+// [New] makes one. It keeps every promise of core/target, retention locks
+// included. [Options.Hook] breaks them on purpose: it sees each operation before
+// it happens and answers with a [Fault], so that a test can refuse a put, apply
+// it and lose the answer, let it land late ([Target.Land]), or cut a read short.
+// [Target.Set] and [Target.Remove] change objects behind everybody's back.
+package memtarget
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/atocore/holdfast/core/target"
+)
+
+// Op names an operation for a Hook.
+type Op string
+
+// The operations of a target.
+const (
+	Info   Op = "info"
+	Put    Op = "put"
+	Get    Op = "get"
+	Stat   Op = "stat"
+	List   Op = "list"
+	Delete Op = "delete"
+	Retain Op = "retain"
+)
+
+// Fault is what goes wrong with one operation. The zero value is nothing.
+type Fault struct {
+	Err     error // what the caller gets
+	Applied bool  // with Err: the operation takes effect all the same
+	Late    bool  // with Err: it takes effect when Land is called
+
+	// Body changes what a Get delivers: it receives the whole answer and
+	// returns what arrives. The reader then ends in BodyErr, or in io.EOF.
+	Body    func([]byte) []byte
+	BodyErr error
+}
+
+// Hook sees an operation before it happens; the key of a List is its prefix. It
+// is called outside of any lock, possibly from several goroutines, and may use
+// the target itself or wait for ctx.
+type Hook func(ctx context.Context, op Op, key string) Fault
+
+// Options of a memory target. The zero value is useful.
+type Options struct {
+	Hook Hook             // nil: nothing fails
+	Now  func() time.Time // the target's clock; nil: time.Now
+}
+
+// Target implements target.Target and target.Retainer.
+type Target struct {
+	opt Options
+
+	mu      sync.Mutex
+	objects map[string]object
+	late    []func() // effects that wait for Land
+}
+
+type object struct {
+	data   []byte
+	mod    time.Time
+	retain time.Time
+}
+
+var _ target.Retainer = (*Target)(nil)
+
+// New makes an empty target.
+func New(o Options) *Target {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Target{opt: o, objects: map[string]object{}}
+}
+
+// Info implements target.Target.
+func (t *Target) Info(ctx context.Context) (target.Info, error) {
+	info := target.Info{Name: "memory", IfAbsent: true, ConsistentList: true, Retain: true}
+	return info, t.do(ctx, Info, "", nil)
+}
+
+// Put implements target.Target. Over a taken key it refuses other bytes.
+func (t *Target) Put(ctx context.Context, key string, r io.ReaderAt, o target.PutOptions) (target.Object, error) {
+	if err := checkKey(Put, key); err != nil {
+		return target.Object{}, err
+	}
+	if o.Size < 0 {
+		return target.Object{}, fail(Put, key, target.KindInvalid, fmt.Errorf("size %d", o.Size))
+	}
+	if o.StorageClass != "" {
+		return target.Object{}, fail(Put, key, target.KindInvalid, fmt.Errorf("unknown storage class %q", o.StorageClass))
+	}
+	data, err := readBody(ctx, key, r, o)
+	if err != nil {
+		return target.Object{}, err
+	}
+	var put target.Object
+	err = t.do(ctx, Put, key, func() error {
+		old, taken := t.objects[key]
+		if taken && (o.IfAbsent || !bytes.Equal(old.data, data)) {
+			return fail(Put, key, target.KindExists, nil)
+		}
+		if !taken {
+			t.objects[key] = object{data: data, mod: t.opt.Now(), retain: o.RetainUntil}
+		}
+		put = t.describe(key)
+		return nil
+	})
+	return put, err
+}
+
+// Get implements target.Target.
+func (t *Target) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	if err := checkKey(Get, key); err != nil {
+		return nil, err
+	}
+	if offset < 0 {
+		return nil, fail(Get, key, target.KindInvalid, fmt.Errorf("offset %d", offset))
+	}
+	fault := t.fault(ctx, Get, key)
+	var data []byte
+	err := t.apply(ctx, fault, func() error {
+		o, ok := t.objects[key]
+		if !ok {
+			return fail(Get, key, target.KindNotFound, nil)
+		}
+		data = o.data[min(offset, int64(len(o.data))):]
+		if length >= 0 {
+			data = data[:min(length, int64(len(data)))]
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if fault.Body != nil {
+		data = fault.Body(bytes.Clone(data))
+	}
+	return &body{ctx: ctx, data: data, end: fault.BodyErr}, nil
+}
+
+// Stat implements target.Target.
+func (t *Target) Stat(ctx context.Context, key string) (target.Object, error) {
+	if err := checkKey(Stat, key); err != nil {
+		return target.Object{}, err
+	}
+	var obj target.Object
+	err := t.do(ctx, Stat, key, func() error {
+		if _, ok := t.objects[key]; !ok {
+			return fail(Stat, key, target.KindNotFound, nil)
+		}
+		obj = t.describe(key)
+		return nil
+	})
+	return obj, err
+}
+
+// List implements target.Target: a snapshot of the moment when it is ranged
+// over.
+func (t *Target) List(ctx context.Context, prefix, after string) iter.Seq2[target.Object, error] {
+	return func(yield func(target.Object, error) bool) {
+		if err := target.CheckPrefix(prefix); err != nil {
+			yield(target.Object{}, fail(List, prefix, target.KindInvalid, err))
+			return
+		}
+		var all []target.Object
+		err := t.do(ctx, List, prefix, func() error {
+			for _, key := range slices.Sorted(maps.Keys(t.objects)) {
+				if key > after && strings.HasPrefix(key, prefix) {
+					all = append(all, t.describe(key))
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			yield(target.Object{}, err)
+			return
+		}
+		for _, obj := range all {
+			if err := ctx.Err(); err != nil {
+				yield(target.Object{}, fail(List, prefix, target.KindUnknown, err))
+				return
+			}
+			if !yield(obj, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Delete implements target.Target.
+func (t *Target) Delete(ctx context.Context, key string) error {
+	if err := checkKey(Delete, key); err != nil {
+		return err
+	}
+	return t.do(ctx, Delete, key, func() error {
+		if until := t.objects[key].retain; until.After(t.opt.Now()) {
+			return fail(Delete, key, target.KindLocked, fmt.Errorf("until %s", until.UTC().Format(time.RFC3339)))
+		}
+		delete(t.objects, key)
+		return nil
+	})
+}
+
+// Retain implements target.Retainer.
+func (t *Target) Retain(ctx context.Context, key string, until time.Time) error {
+	if err := checkKey(Retain, key); err != nil {
+		return err
+	}
+	return t.do(ctx, Retain, key, func() error {
+		o, ok := t.objects[key]
+		if !ok {
+			return fail(Retain, key, target.KindNotFound, nil)
+		}
+		if until.After(o.retain) {
+			o.retain = until
+			t.objects[key] = o
+		}
+		return nil
+	})
+}
+
+// Land lets the effects that a Fault held back take place, in the order in which
+// they were asked for, and returns how many there were.
+func (t *Target) Land() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := len(t.late)
+	for _, effect := range t.late {
+		effect()
+	}
+	t.late = nil
+	return n
+}
+
+// Set stores data under key, whatever was there, past hook and locks.
+func (t *Target) Set(key string, data []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.objects[key] = object{data: bytes.Clone(data), mod: t.opt.Now()}
+}
+
+// Remove takes key away, past hook and locks.
+func (t *Target) Remove(key string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.objects, key)
+}
+
+// Bytes is a copy of the object under key, and whether there is one.
+func (t *Target) Bytes(key string) ([]byte, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	o, ok := t.objects[key]
+	return bytes.Clone(o.data), ok
+}
+
+// Keys lists all keys in byte order.
+func (t *Target) Keys() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Sorted(maps.Keys(t.objects))
+}
+
+// do asks the hook and applies effect, which may be nil, under the lock.
+func (t *Target) do(ctx context.Context, op Op, key string, effect func() error) error {
+	return t.apply(ctx, t.fault(ctx, op, key), effect)
+}
+
+func (t *Target) fault(ctx context.Context, op Op, key string) Fault {
+	if t.opt.Hook == nil || ctx.Err() != nil {
+		return Fault{}
+	}
+	return t.opt.Hook(ctx, op, key)
+}
+
+func (t *Target) apply(ctx context.Context, f Fault, effect func() error) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if effect == nil {
+		effect = func() error { return nil }
+	}
+	switch {
+	case f.Err == nil:
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return effect()
+	case f.Applied:
+		_ = effect() // its answer is what gets lost
+	case f.Late:
+		t.late = append(t.late, func() { _ = effect() })
+	}
+	return f.Err
+}
+
+func (t *Target) describe(key string) target.Object {
+	o := t.objects[key]
+	return target.Object{Key: key, Size: int64(len(o.data)), ModTime: o.mod}
+}
+
+// readBody reads and checks the bytes of a put.
+func readBody(ctx context.Context, key string, r io.ReaderAt, o target.PutOptions) ([]byte, error) {
+	var buf bytes.Buffer
+	section := io.NewSectionReader(r, 0, o.Size)
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, fail(Put, key, target.KindUnknown, err)
+		}
+		_, err := io.CopyN(&buf, section, 1<<20)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, fail(Put, key, target.KindUnknown, fmt.Errorf("read the bytes to put: %w", err))
+		}
+	}
+	if int64(buf.Len()) != o.Size || sha256.Sum256(buf.Bytes()) != o.SHA256 {
+		return nil, fail(Put, key, target.KindCorrupt, fmt.Errorf("%d bytes were given that are not the %d declared ones", buf.Len(), o.Size))
+	}
+	return buf.Bytes(), ctx.Err()
+}
+
+// body is the answer to a Get.
+type body struct {
+	ctx  context.Context
+	data []byte
+	end  error // nil: io.EOF
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	if err := b.ctx.Err(); err != nil {
+		return 0, err
+	}
+	if len(b.data) == 0 {
+		if b.end != nil {
+			return 0, b.end
+		}
+		return 0, io.EOF
+	}
+	n := copy(p, b.data)
+	b.data = b.data[n:]
+	return n, nil
+}
+
+func (b *body) Close() error { return nil }
+
+func checkKey(op Op, key string) error {
+	if err := target.CheckKey(key); err != nil {
+		return fail(op, key, target.KindInvalid, err)
+	}
+	return nil
+}
+
+func fail(op Op, key string, kind target.Kind, err error) error {
+	return &target.Error{Op: string(op), Key: key, Kind: kind, Err: err}
+}
