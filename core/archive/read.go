@@ -15,6 +15,10 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
+// ErrDamaged marks errors of an Opener, or of its readers, that speak of the volume itself: it is missing
+// or ends early. Others, such as a target out of reach, end a Read.
+var ErrDamaged = errors.New("volume is damaged")
+
 // Opener opens a range of a volume for reading.
 type Opener func(ctx context.Context, v VolumeID, offset, length int64) (io.ReadCloser, error)
 
@@ -208,8 +212,9 @@ func (d *reader) fetch(ctx context.Context, needed []int, free chan []byte, out 
 	volume := d.r.Frames[d.s.frames[needed[0]]].Volume
 	for _, sp := range d.spans(volume, needed) {
 		if err := d.fetchSpan(ctx, volume, sp, free, out); err != nil {
-			if errors.Is(err, errDamage) {
-				err = d.fail(volume, err)
+			var bad damage
+			if errors.As(err, &bad) {
+				err = d.fail(volume, bad.error)
 			}
 			if err != nil {
 				return err
@@ -240,17 +245,15 @@ func (d *reader) spans(volume uint32, needed []int) (spans []span) {
 	return spans
 }
 
-var errDamage = errors.New("")
-
+// damage is an error that speaks of the volume.
 type damage struct{ error }
 
-func (damage) Is(target error) bool { return target == errDamage }
-func (e damage) Unwrap() error      { return e.error }
+func (e damage) Unwrap() error { return e.error }
 
 func (d *reader) fetchSpan(ctx context.Context, volume uint32, sp span, free chan []byte, out chan<- storedFrame) (err error) {
 	body, err := d.o.Open(ctx, d.r.Volumes[volume], sp.offset, sp.end-sp.offset)
 	if err != nil {
-		return err
+		return short(err)
 	}
 	defer func() { err = errors.Join(err, body.Close()) }()
 	var in io.Reader = body
@@ -294,8 +297,11 @@ func (d *reader) fetchSpan(ctx context.Context, volume uint32, sp span, free cha
 
 // short turns an early end into damage; other errors are the target's.
 func short(err error) error {
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
+	switch {
+	case err == io.EOF || err == io.ErrUnexpectedEOF:
 		return damage{errors.New("it is shorter than its index says")}
+	case errors.Is(err, ErrDamaged):
+		return damage{err}
 	}
 	return err
 }

@@ -1,0 +1,160 @@
+package repository
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/atocore/holdfast/core/manifest"
+	"github.com/atocore/holdfast/core/target"
+)
+
+// Session is a create in progress in one repository. Its steps are those of the ballot:
+//
+//	C1  Begin puts the intent.
+//	C2  Begin then lists: only what is seen after the intent may be leaned on, for a cleanup that has
+//	    not seen the intent has not swept anything that it lists.
+//	C3  Put stores volumes and indexes under this session's id.
+//	C4  Commit puts the manifest if absent: the ballot.
+//	C5  Commit and Abandon delete the intent once the ballot is taken, and only then.
+type Session struct {
+	ID   manifest.ID
+	View *View
+	Late bool // the id's stamp is later than the capture: the clock had gone back behind the last id
+
+	repo *Repository
+	put  int64 // bytes
+}
+
+// settle bounds what a session still does when its context has ended.
+const settle = 30 * time.Second
+
+// Begin starts a create of a set that was captured at the given moment. note says who writes.
+func (r *Repository) Begin(ctx context.Context, set string, captured time.Time, now time.Time, rand io.Reader, note manifest.Note) (*Session, error) {
+	stamp := captured
+	for o, err := range r.Store.List(ctx, manifest.Prefix(set, manifest.Manifests), "") {
+		if err != nil {
+			return nil, err
+		}
+		if k, err := manifest.ParseKey(o.Key); err == nil {
+			// Ids of one set rise with time, so the greatest is the latest; but one whose stamp is far
+			// ahead of the clock must not drag all others after it.
+			if t := k.ID.Time(); !t.After(now.Add(maxAhead)) && !t.Before(stamp.Truncate(time.Second)) {
+				stamp = t.Add(time.Second)
+			}
+		}
+	}
+	s := &Session{repo: r, Late: stamp.Sub(captured) > time.Second}
+	var err error
+	if s.ID, err = manifest.NewID(stamp, rand); err != nil {
+		return nil, err
+	}
+	note.ID, note.At = s.ID, now.UTC()
+	b, err := note.Encode()
+	if err != nil {
+		return nil, fmt.Errorf("encode intent %s: %w", s.ID, err)
+	}
+	s.put = int64(len(b))
+	if _, err := r.Store.PutBytes(ctx, manifest.IntentKey(set, s.ID), b, target.PutOptions{}); err != nil {
+		return nil, err
+	}
+	if s.View, err = r.View(ctx, set); err != nil {
+		return nil, errors.Join(err, (&Session{ID: s.ID, repo: r, View: &View{Set: set}}).Abandon(ctx))
+	}
+	return s, nil
+}
+
+// Repository is where the session takes place.
+func (s *Session) Repository() *Repository { return s.repo }
+
+// Sent is how many bytes were put so far.
+func (s *Session) Sent() int64 { return s.put }
+
+// Put stores a finished object under one of this session's keys. It is for one goroutine at a time.
+func (s *Session) Put(ctx context.Context, key string, r io.ReaderAt, size int64, sum [32]byte) error {
+	if _, err := s.repo.Store.Put(ctx, key, r, target.PutOptions{Size: size, SHA256: sum}); err != nil {
+		return err
+	}
+	s.put += size
+	return nil
+}
+
+// Commit takes the ballot with m, whose Repository, Set, ID and Nonce it sets, and reads it back. After
+// an error the snapshot does not exist, unless the error says that this could not be found out.
+func (s *Session) Commit(ctx context.Context, m manifest.Manifest, rand io.Reader) (*manifest.Manifest, error) {
+	m.Repository, m.Set, m.ID = s.repo.ID, s.View.Set, s.ID
+	var nonce [8]byte
+	if _, err := io.ReadFull(rand, nonce[:]); err != nil {
+		return nil, fmt.Errorf("draw a nonce: %w", err)
+	}
+	m.Nonce = hex.EncodeToString(nonce[:])
+	b, err := manifest.Encode(&m)
+	if err != nil {
+		return nil, errors.Join(err, s.Abandon(ctx))
+	}
+	key := manifest.ManifestKey(m.Set, m.ID)
+	outcome, err := s.repo.Store.PutBytes(ctx, key, b, target.PutOptions{})
+	if outcome == target.Unknown {
+		// The answer is lost and the put may yet arrive. A tombstone settles it: whichever of the two
+		// stands there is the truth.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle)
+		defer cancel()
+		if verr := s.revoke(ctx); verr != nil {
+			return nil, fmt.Errorf("snapshot %s: it could not be found out whether it was committed; holdfast list will tell once the target answers: %w",
+				s.ID, errors.Join(err, verr))
+		}
+	}
+	_, got, lerr := s.repo.load(ctx, m.Set, m.ID)
+	switch {
+	case bytes.Equal(got, b):
+		s.put += int64(len(b))
+		return &m, s.deleteIntent(ctx)
+	case manifest.IsTombstone(got, m.ID):
+		return nil, errors.Join(fmt.Errorf("snapshot %s: %w; run the create again", s.ID, ErrRevoked), err, s.deleteIntent(ctx))
+	case lerr != nil && got == nil:
+		return nil, fmt.Errorf("snapshot %s: its manifest was put and cannot be read back: %w", s.ID, lerr)
+	}
+	return nil, fmt.Errorf("target %s: %s: %w: it does not hold what was put", s.repo.Store.Name(), key, ErrDamaged)
+}
+
+// Abandon gives the create up: the ballot is taken by a tombstone, and the intent goes. What was put is
+// left for cleanup. It works also when ctx has ended. After a Commit it does nothing.
+func (s *Session) Abandon(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle)
+	defer cancel()
+	if err := s.revoke(ctx); err != nil {
+		return fmt.Errorf("give up snapshot %s: its intent stays until a cleanup resolves it: %w", s.ID, err)
+	}
+	return s.deleteIntent(ctx)
+}
+
+// revoke puts a tombstone unless the ballot is taken. When it returns nil, the ballot is taken, by
+// whatever.
+func (s *Session) revoke(ctx context.Context) error {
+	outcome, err := s.repo.Store.PutBytes(ctx, manifest.ManifestKey(s.View.Set, s.ID), manifest.Tombstone(s.ID), target.PutOptions{})
+	if outcome == target.ExistsOther && errors.Is(err, target.ErrExists) {
+		return nil
+	}
+	return err
+}
+
+func (s *Session) deleteIntent(ctx context.Context) error {
+	if err := s.repo.Store.Delete(ctx, manifest.IntentKey(s.View.Set, s.ID)); err != nil {
+		return &IntentError{err}
+	}
+	return nil
+}
+
+// IntentError says that only the deletion of the intent failed: the ballot is taken, and the intent is
+// resolved by the next cleanup. Commit returns it beside a committed manifest.
+type IntentError struct{ Err error }
+
+func (e *IntentError) Error() string {
+	return fmt.Sprintf("the intent could not be deleted, the next cleanup will: %v", e.Err)
+}
+
+func (e *IntentError) Unwrap() error { return e.Err }
