@@ -128,6 +128,7 @@ Start with: holdfast init, holdfast create, holdfast list, holdfast validate.
 // commands lists the verbs in the order of their use.
 func commands(a *app) []*cobra.Command {
 	return []*cobra.Command{
+		newInit(a),
 		newVersion(a),
 		newCompletion(a),
 	}
