@@ -146,7 +146,7 @@ func decodeStrict(b []byte, v any) error {
 	if err := d.Decode(v); err != nil {
 		var wrong *json.UnmarshalTypeError
 		switch {
-		case errors.As(err, &wrong) && strings.HasPrefix(wrong.Value, "number "):
+		case errors.As(err, &wrong) && wholeNumber(wrong.Value):
 			return &DecodeError{OutOfRange, fmt.Sprintf("%s: %s", wrong.Field, wrong.Value)}
 		case errors.As(err, &wrong):
 			return &DecodeError{WrongType, fmt.Sprintf("%s: %s", wrong.Field, wrong.Value)}
@@ -183,6 +183,9 @@ func scan(b []byte) error {
 					}
 					return &DecodeError{CaseVariant, fmt.Sprintf("%q and %q in one object", was, name)}
 				}
+				if len(top.names) == maxMembers {
+					return &DecodeError{TooLarge, fmt.Sprintf("more than %d members in one object", maxMembers)}
+				}
 				top.names[folded] = name
 				top.value = true
 				continue
@@ -190,6 +193,8 @@ func scan(b []byte) error {
 			top.value = false
 		}
 		switch tok {
+		case nil:
+			return &DecodeError{WrongType, fmt.Sprintf("null at byte %d", d.InputOffset())}
 		case json.Delim('{'):
 			stack = append(stack, level{names: map[string]string{}})
 		case json.Delim('['):
@@ -208,6 +213,12 @@ func scan(b []byte) error {
 		return &DecodeError{TrailingData, fmt.Sprintf("%d bytes after the document", len(rest))}
 	}
 	return nil
+}
+
+// wholeNumber reports whether encoding/json describes a value that is an integer, but none that fits.
+func wholeNumber(value string) bool {
+	n, ok := strings.CutPrefix(value, "number ")
+	return ok && !strings.ContainsAny(n, ".eE")
 }
 
 func unexpected(err error) error {

@@ -24,16 +24,20 @@ func NewID(t time.Time, rand io.Reader) (ID, error) {
 	if _, err := io.ReadFull(rand, b[:]); err != nil {
 		return "", fmt.Errorf("draw a snapshot id: %w", err)
 	}
-	return ID(t.UTC().Format(stampLayout) + "-" + hex.EncodeToString(b[:])), nil
+	return ParseID(t.UTC().Format(stampLayout) + "-" + hex.EncodeToString(b[:]))
 }
 
-// ParseID accepts exactly what NewID makes, with a stamp that is a real date, and nothing else.
+// ParseID accepts exactly what NewID makes, with a stamp that is a real moment from 1970 on, and nothing else.
 func ParseID(s string) (ID, error) {
 	if !idForm.MatchString(s) {
 		return "", fmt.Errorf("%q is not a snapshot id", s)
 	}
-	if _, err := time.Parse(stampLayout, s[:len(stampLayout)]); err != nil {
+	t, err := time.Parse(stampLayout, s[:len(stampLayout)])
+	if err != nil {
 		return "", fmt.Errorf("%q is not a snapshot id: %w", s, err)
+	}
+	if t.Year() < 1970 {
+		return "", fmt.Errorf("%q is not a snapshot id: it lies before 1970", s)
 	}
 	return ID(s), nil
 }

@@ -3,6 +3,7 @@ package manifest
 import (
 	"fmt"
 	"regexp"
+	"time"
 	"unicode/utf8"
 )
 
@@ -15,6 +16,8 @@ const (
 	MaxChunkSize  = 65536
 	maxComponents = 64
 	maxVolumes    = 100000
+	maxChecks     = 256
+	maxMembers    = MaxNames // of any object: bounds what a decoder holds
 	maxText       = 500 // bytes of a reason's message or a check's detail
 )
 
@@ -24,11 +27,19 @@ var (
 	hex64      = regexp.MustCompile(`^[0-9a-f]{64}$`)
 	tagForm    = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}(=[ -~]{0,128})?$`)
 	idWord     = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
-	originForm = regexp.MustCompile(`^[0-9]{8}T[0-9]{6}Z(-[0-9a-f]{8})?$`)
 )
 
 // ValidTag reports whether s can be a tag: a name, or name=value.
 func ValidTag(s string) bool { return tagForm.MatchString(s) }
+
+// validOrigin accepts an id and, for a folder of the original tool, a plain stamp.
+func validOrigin(s string) bool {
+	_, err := ParseID(s)
+	if err != nil {
+		_, err = ParseID(s + "-00000000")
+	}
+	return err == nil
+}
 
 // Validate checks every invariant of a manifest. The error is a *DecodeError with ID InvalidValue,
 // UnsupportedFormat or OutOfRange.
@@ -40,7 +51,7 @@ func (m *Manifest) Validate() error {
 	v.match(hex32, m.Repository, "repository")
 	v.check(ValidSet(m.Set), "set %q", m.Set)
 	v.id(m.ID, "id")
-	v.check(m.CapturedAt.Location().String() == "UTC" && m.CapturedAt.Year() >= 1970 && m.CapturedAt.Year() <= 9999, "captured_at %s", m.CapturedAt)
+	v.moment(m.CapturedAt, "captured_at")
 	v.text(m.Host, 255, "host")
 	v.text(m.Tool, 100, "tool")
 	v.check(m.Tool != "", "tool is empty")
@@ -50,7 +61,7 @@ func (m *Manifest) Validate() error {
 	}
 	if o := m.Origin; o != nil {
 		v.check(o.Repository == "" || hex32.MatchString(o.Repository), "origin.repository %q", o.Repository)
-		v.match(originForm, o.ID, "origin.id")
+		v.check(validOrigin(o.ID), "origin.id %q", o.ID)
 		v.check(o.ManifestSHA256 == "" || hex64.MatchString(o.ManifestSHA256), "origin.manifest_sha256 %q", o.ManifestSHA256)
 	}
 	v.number(m.Sequence, 1, "sequence")
@@ -78,6 +89,7 @@ func (m *Manifest) Validate() error {
 		v.check(e.Scheme == "age", "encryption scheme %q", e.Scheme)
 		v.check(len(e.Recipients) > 0 && len(e.Recipients) <= 64, "%d recipients", len(e.Recipients))
 		for _, r := range e.Recipients {
+			v.check(r != "", "recipient: it is empty")
 			v.text(r, 4096, "recipient")
 		}
 	}
@@ -114,6 +126,10 @@ func (v *validator) text(s string, most int, field string) {
 	v.check(len(s) <= most && utf8.ValidString(s), "%s of %d bytes", field, len(s))
 }
 
+func (v *validator) moment(t time.Time, field string) {
+	v.check(t.Location() == time.UTC && t.Year() >= 1970 && t.Year() <= 9999, "%s %s", field, t)
+}
+
 func (v *validator) number(n, least int64, field string) {
 	if (n < least || n > MaxInt) && v.err == nil {
 		v.err = &DecodeError{OutOfRange, fmt.Sprintf("%s is %d", field, n)}
@@ -122,6 +138,7 @@ func (v *validator) number(n, least int64, field string) {
 
 func (v *validator) component(m *Manifest, c *Component) {
 	sealed := m.Encryption != nil
+	v.check(c.Kind == SQLite || c.Kind == File || c.Kind == Chroma, "kind %q of component %s", c.Kind, c.Name)
 	v.check(c.ChunkSize >= MinChunkSize && c.ChunkSize <= MaxChunkSize && c.ChunkSize&(c.ChunkSize-1) == 0,
 		"chunk_size %d of component %s", c.ChunkSize, c.Name)
 	v.number(c.Size, 0, "size of component "+c.Name)
@@ -148,7 +165,7 @@ func (v *validator) component(m *Manifest, c *Component) {
 	}
 	v.check(len(c.Volumes) <= maxVolumes && (c.Size == 0) == (len(c.Volumes) == 0),
 		"component %s: %d volumes for %d bytes", c.Name, len(c.Volumes), c.Size)
-	ids := map[string]bool{}
+	ids, live := map[string]bool{}, int64(0)
 	for _, o := range c.Volumes {
 		k, err := ParseKey(o.Key)
 		v.check(err == nil && k.Folder == Archives && k.Set == m.Set && k.Component == c.Name && k.Volume >= 0 && k.Sealed == sealed && !keys[o.Key],
@@ -160,24 +177,23 @@ func (v *validator) component(m *Manifest, c *Component) {
 		v.match(hex64, o.SHA256, "sha256 of "+o.Key)
 		v.number(o.Raw, 1, "raw of "+o.Key)
 		v.number(o.Live, 1, "live of "+o.Key)
-		v.check(o.Live <= o.Raw, "%s: %d live of %d bytes", o.Key, o.Live, o.Raw)
+		v.check(o.Live <= o.Raw && o.Live <= c.Size-live, "%s: %d live of %d bytes, in a stream of %d", o.Key, o.Live, o.Raw, c.Size)
+		live += o.Live
 	}
-	switch c.Kind {
-	case SQLite, File, Chroma:
-	default:
-		v.check(false, "kind %q of component %s", c.Kind, c.Name)
+	if c.Facts != nil {
+		v.facts(c.Kind, c.Facts, "facts of component "+c.Name)
 	}
-	if f := c.Facts; f != nil {
-		set := map[Kind]bool{SQLite: f.SQLite != nil, File: f.File != nil, Chroma: f.Chroma != nil}
-		for kind, is := range set {
-			v.check(is == (kind == c.Kind), "facts of component %s, which is of kind %s", c.Name, c.Kind)
-		}
-	}
+	v.checks(c.Checks, c.Name)
+}
+
+// checks checks the checks of a component.
+func (v *validator) checks(all []Check, component string) {
+	v.check(len(all) <= maxChecks, "component %s: %d checks", component, len(all))
 	checks := map[string]bool{}
-	for _, k := range c.Checks {
-		v.check(idWord.MatchString(k.Name) && !checks[k.Name], "check %q of component %s", k.Name, c.Name)
+	for _, k := range all {
+		v.check(idWord.MatchString(k.Name) && !checks[k.Name], "check %q of component %s", k.Name, component)
 		checks[k.Name] = true
-		v.check(k.ID == "" || idWord.MatchString(k.ID), "check id %q of component %s", k.ID, c.Name)
+		v.check(k.ID == "" || idWord.MatchString(k.ID), "check id %q of component %s", k.ID, component)
 		v.text(k.Detail, maxText, "detail of check "+k.Name)
 		switch k.Result {
 		case OK, Failed, Inconclusive, Skipped:
