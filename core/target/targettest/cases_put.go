@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 
@@ -188,10 +189,7 @@ func race(e *env) {
 }
 
 // putFails puts what cannot be put, and checks that nothing is left of it.
-func (e *env) putFails(key string, o target.PutOptions, r interface {
-	ReadAt(p []byte, off int64) (int, error)
-},
-) error {
+func (e *env) putFails(key string, o target.PutOptions, r io.ReaderAt) error {
 	e.Helper()
 	_, err := e.t.Put(e.ctx, key, r, o)
 	if err == nil {
