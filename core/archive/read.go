@@ -33,6 +33,10 @@ type ReadOptions struct {
 	// Whole, when set, gives the stored size and SHA-256 of a volume. A volume of which nearly all is
 	// needed is then read whole and verified by its hash too.
 	Whole func(VolumeID) (size int64, sha256 [sha256.Size]byte)
+	// All, with Whole, reads every volume whole of which anything is needed.
+	All bool
+	// Skip, when set, names volumes that are passed over, and with them their chunks.
+	Skip func(VolumeID) bool
 	// Damaged, when set, is told of each damaged volume, and reading goes on; else the first damage ends
 	// it. It is called by many goroutines, at most once a volume.
 	Damaged  func(VolumeID, error)
@@ -65,7 +69,7 @@ func Read(ctx context.Context, r *Recipe, o ReadOptions) error {
 	if o.From == o.End {
 		return ctx.Err()
 	}
-	s, err := schedule(r, o.From, o.End)
+	s, err := schedule(r, o)
 	if err != nil {
 		return err
 	}
@@ -75,12 +79,9 @@ func Read(ctx context.Context, r *Recipe, o ReadOptions) error {
 		return err
 	}
 	rd.start = first.At
-	for range 2*o.Workers + 2 {
-		rd.free = append(rd.free, make([]byte, frameStored))
-	}
-	free := make(chan []byte, len(rd.free))
-	for _, b := range rd.free {
-		free <- b
+	free := make(chan []byte, 2*o.Workers+2)
+	for range cap(free) {
+		free <- make([]byte, frameStored)
 	}
 
 	g, ctx := errgroup.WithContext(ctx)
@@ -124,17 +125,25 @@ type plan struct {
 	keys    []uint64
 }
 
-// schedule sorts the chunks from, to end by frame. It takes 8 bytes a chunk.
-func schedule(r *Recipe, from, end int64) (*plan, error) {
+// schedule sorts the chunks that are wanted by frame. It takes 8 bytes a chunk.
+func schedule(r *Recipe, o ReadOptions) (*plan, error) {
+	from, end := o.From, o.End
 	if end > r.count || from < 0 || from > end || r.count > 1<<32 {
 		return nil, fmt.Errorf("chunks %d to %d of a recipe of %d", from, end, r.count)
 	}
 	s := &plan{keys: make([]uint64, 0, end-from)}
+	skip := make([]bool, len(r.Volumes))
+	for i, v := range r.Volumes {
+		skip[i] = o.Skip != nil && o.Skip(v)
+	}
 	c := r.cursor()
 	for i := from; i < end; i++ {
 		e, err := c.at(i)
 		if err != nil {
 			return nil, err
+		}
+		if skip[r.Frames[e.Frame].Volume] {
+			continue
 		}
 		s.keys = append(s.keys, uint64(e.Frame)<<32|uint64(i))
 	}
@@ -177,7 +186,6 @@ type reader struct {
 	o     ReadOptions
 	s     *plan
 	start int64
-	free  [][]byte
 
 	mu  sync.Mutex
 	bad map[uint32]bool // volumes that Damaged was told of
@@ -236,11 +244,13 @@ func (d *reader) spans(volume uint32, needed []int) (spans []span) {
 		}
 		spans = append(spans, span{offset: f.Offset, end: end, frames: []int{n}})
 	}
-	if d.o.Whole != nil && len(spans) == 1 {
-		size, sum := d.o.Whole(d.r.Volumes[volume])
-		if s := &spans[0]; s.offset <= gap && size-s.end <= gap && s.end <= size {
-			s.offset, s.end, s.sum, s.want = 0, size, sha256.New(), sum
-		}
+	if d.o.Whole == nil {
+		return spans
+	}
+	size, sum := d.o.Whole(d.r.Volumes[volume])
+	first, last := spans[0], spans[len(spans)-1]
+	if d.o.All && last.end <= size || len(spans) == 1 && first.offset <= gap && size-last.end <= gap && last.end <= size {
+		spans = []span{{offset: 0, end: size, frames: needed, sum: sha256.New(), want: sum}}
 	}
 	return spans
 }

@@ -18,6 +18,7 @@ type Component struct {
 	*manifest.Component
 	Recipe     *archive.Recipe
 	BaseChunks int64 // of the full index that Recipe rests on
+	BaseSize   int64 // of the stream that the full index describes
 
 	repo    *Repository
 	volumes map[archive.VolumeID]*manifest.Volume
@@ -47,7 +48,7 @@ func (r *Repository) OpenComponent(ctx context.Context, m *manifest.Manifest, na
 		if err != nil {
 			return nil, err
 		}
-		c.Recipe, c.BaseChunks = full, full.Chunks()
+		c.Recipe, c.BaseChunks, c.BaseSize = full, full.Chunks(), full.Size
 	} else {
 		baseLimits := archive.Limits{ChunkSize: mc.ChunkSize, Size: archive.BaseLimit(mc.Size)}
 		base, err := r.readIndex(ctx, scratch, mc.Index[1], nil, nil, baseLimits)
@@ -59,7 +60,7 @@ func (r *Repository) OpenComponent(ctx context.Context, m *manifest.Manifest, na
 		if c.Recipe, err = r.readIndex(ctx, scratch, mc.Index[0], base, &sum, limits); err != nil {
 			return nil, err
 		}
-		c.BaseChunks = base.Chunks()
+		c.BaseChunks, c.BaseSize = base.Chunks(), base.Size
 	}
 	if err := c.bind(); err != nil {
 		c.Close()

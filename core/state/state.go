@@ -1,0 +1,119 @@
+// Package state is what holdfast keeps on its own host: a lock a set, and what was last seen in each
+// target. Losing it costs nothing but warnings; no snapshot depends on it.
+package state
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrLocked: another run of holdfast on this host works on the set.
+var ErrLocked = errors.New("locked by another run")
+
+// Dir is a state directory.
+type Dir struct{ path string }
+
+// Open makes the directory, private to its user, unless it is there.
+func Open(path string) (*Dir, error) {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, fmt.Errorf("state directory: %w", err)
+	}
+	return &Dir{path}, nil
+}
+
+// Lock is a held lock. It ends with Unlock, or with the process.
+type Lock struct{ f *os.File }
+
+// Lock takes the lock of a set without waiting. Held by another process, the error Is ErrLocked and
+// says by which.
+func (d *Dir) Lock(set string) (*Lock, error) {
+	path := filepath.Join(d.path, set+".lock")
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock set %s: %w", set, err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		who := make([]byte, 64)
+		n, _ := f.Read(who)
+		f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("set %s is %w (%s): wait for it to end", set, ErrLocked, who[:n])
+		}
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	if err := f.Truncate(0); err == nil {
+		_, err = fmt.Fprintf(f, "process %d", os.Getpid())
+		if err != nil {
+			f.Close()
+			return nil, fmt.Errorf("lock %s: %w", path, err)
+		}
+	}
+	return &Lock{f}, nil
+}
+
+// Unlock lets the lock go. The file stays: removing it could let two runs in.
+func (l *Lock) Unlock() error { return l.f.Close() }
+
+// Seen is what a run last saw in a target.
+type Seen struct {
+	Repository string    `json:"repository"`
+	ID         string    `json:"id"`       // of the newest snapshot
+	Sequence   int64     `json:"sequence"` // greatest
+	At         time.Time `json:"at"`
+}
+
+func (d *Dir) seenPath(set, target string) string {
+	return filepath.Join(d.path, "seen", set+"."+target+".json")
+}
+
+// Seen returns what is remembered of a set in a target; the zero value when nothing is.
+func (d *Dir) Seen(set, target string) (s Seen, err error) {
+	b, err := os.ReadFile(d.seenPath(set, target))
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &s)
+	}
+	if err != nil {
+		return Seen{}, fmt.Errorf("what was last seen in target %s: %w", target, err)
+	}
+	return s, nil
+}
+
+// Remember replaces what is remembered, all or nothing.
+func (d *Dir) Remember(set, target string, s Seen) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("remember what was seen in target %s: %w", target, err)
+		}
+	}()
+	path := d.seenPath(set, target)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	b, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".seen-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(b, '\n'))
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}
