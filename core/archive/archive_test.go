@@ -96,7 +96,7 @@ func snapshot(t *testing.T, s store, parts []source.Part, parents ...*Parent) (*
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := ReadIndex(dir, io.NewSectionReader(x, 0, x.Size), nil, nil, Limits{4096, p.Size})
+		r, err := ReadIndex(dir, io.NewSectionReader(x, 0, x.Size), nil, nil, Limits{ChunkSize: 4096, Size: p.Size})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -46,11 +46,19 @@ func newChunker(parts []source.Part, chunkSize int) (*chunker, error) {
 	if chunkSize < manifest.MinChunkSize || chunkSize > manifest.MaxChunkSize || chunkSize&(chunkSize-1) != 0 {
 		return nil, fmt.Errorf("chunk size %d is no power of two from %d to %d", chunkSize, manifest.MinChunkSize, manifest.MaxChunkSize)
 	}
+	before := ""
 	for i, p := range parts {
 		last := i == len(parts)-1
-		if len(p.Header) > chunkSize || len(p.Header)%align != 0 || p.Size < 0 || p.Pad < 0 || (!last && (p.Size+p.Pad)%align != 0) {
+		if len(p.Header) > chunkSize || len(p.Header)%align != 0 || p.Size < 0 || p.Pad < 0 || p.Pad >= align || (!last && (p.Size+p.Pad)%align != 0) {
 			return nil, fmt.Errorf("part %d (%q) of the stream cannot be cut: header %d, size %d, padding %d", i, p.Name, len(p.Header), p.Size, p.Pad)
 		}
+		if p.Name == "" {
+			continue
+		}
+		if !validPartName(p.Name) || p.Name <= before || p.StreamSize() == 0 {
+			return nil, fmt.Errorf("part %d (%q) of the stream: its name is not one, does not come behind %q, or it is empty", i, p.Name, before)
+		}
+		before = p.Name
 	}
 	return &chunker{parts: parts, chunkSize: chunkSize, part: -1}, nil
 }

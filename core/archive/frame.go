@@ -126,24 +126,52 @@ func (d *frameDecoder) close() { d.dec.Close() }
 // exactly size bytes; buf is used for it when it is large enough. Nothing beyond size is allocated.
 func (d *frameDecoder) decode(buf, stored []byte, size int) ([]byte, error) {
 	if size < 0 || size > FrameRaw {
-		return nil, fmt.Errorf("a frame of %d bytes; at most %d", size, FrameRaw)
+		return nil, bad(BadFrame, "%d bytes; at most %d", size, FrameRaw)
 	}
 	var h zstd.Header
 	if err := h.Decode(stored); err != nil {
-		return nil, fmt.Errorf("frame header: %w", err)
+		return nil, decoding(err)
 	}
 	if h.Skippable || !h.HasFCS || !h.HasCheckSum || h.DictionaryID != 0 || h.FrameContentSize != uint64(size) {
-		return nil, fmt.Errorf("frame header does not declare a checksum and %d bytes", size)
+		return nil, bad(BadFrame, "the header does not declare a checksum and %d bytes", size)
+	}
+	if err := endsFrame(stored, h); err != nil {
+		return nil, err
 	}
 	if cap(buf) < size {
 		buf = make([]byte, 0, FrameRaw)
 	}
 	out, err := d.dec.DecodeAll(stored, buf[:0:size])
 	if err != nil {
-		return nil, fmt.Errorf("decode frame: %w", err)
+		return nil, decoding(err)
 	}
 	if len(out) != size {
-		return nil, fmt.Errorf("frame holds %d bytes and declares %d", len(out), size)
+		return nil, bad(BadCompression, "it holds %d bytes and declares %d", len(out), size)
 	}
 	return out, nil
+}
+
+// endsFrame walks the headers of the blocks and verifies that the frame with header h ends where stored
+// does: a decoder would go on with a frame that follows.
+func endsFrame(stored []byte, h zstd.Header) error {
+	at := h.HeaderSize
+	for last := false; !last; {
+		if len(stored)-at < 3 {
+			return bad(Truncated, "the frame ends within its blocks")
+		}
+		b := uint32(stored[at]) | uint32(stored[at+1])<<8 | uint32(stored[at+2])<<16
+		size := int(b >> 3)
+		if b>>1&3 == 1 {
+			size = 1 // a run of one byte
+		}
+		at += 3 + size
+		last = b&1 == 1
+	}
+	switch at += 4; {
+	case len(stored) < at:
+		return bad(Truncated, "the frame ends before its checksum")
+	case len(stored) > at:
+		return bad(TrailingData, "%d bytes behind the frame", len(stored)-at)
+	}
+	return nil
 }

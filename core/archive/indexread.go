@@ -3,11 +3,9 @@ package archive
 import (
 	"bufio"
 	"crypto/sha256"
-	"errors"
 	"fmt"
+	"hash"
 	"io"
-	"path"
-	"unicode/utf8"
 
 	"github.com/klauspost/compress/zstd"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -16,7 +14,8 @@ import (
 // Limits bound what an index may claim. They come from the manifest that names it.
 type Limits struct {
 	ChunkSize int
-	Size      int64 // of the stream that the index describes: exactly, or for a base at most; bytes
+	Size      int64 // bytes of the stream that the index describes, at most; the caller compares Recipe.Size
+	Sealed    bool  // the index was sealed: only then it may hold facts
 }
 
 // BaseLimit is how many bytes the stream of a full index may have for a stream of that size to be
@@ -29,9 +28,13 @@ const maxParts = 1 << 20
 // ReadIndex reads an index from r, plain zstd, into a recipe in scratch space. A patch needs the recipe
 // of the full index that it names and the SHA-256 of that index's plain bytes; for a full index both
 // are nil. r should be verified by its hash, but nothing here relies on it: every count and length is
-// checked before anything is allocated, and what a hostile index can take is bounded by limits.
+// checked before anything is allocated. Memory grows with the frames that the index uses, scratch space
+// with its chunks, of which a stream of limits.Size bytes has at most one for each 512.
+//
+// What is wrong with the bytes is a *FormatError; errors of r are wrapped.
 func ReadIndex(scratch string, r io.Reader, base *Recipe, baseSHA256 *[sha256.Size]byte, limits Limits) (*Recipe, error) {
-	dec, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(2*maxRecord), zstd.WithDecoderLowmem(true))
+	in := &hashingReader{r: r, sum: sha256.New()}
+	dec, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(2*maxRecord), zstd.WithDecoderLowmem(true))
 	if err != nil {
 		return nil, fmt.Errorf("read an index: %w", err)
 	}
@@ -46,9 +49,32 @@ func ReadIndex(scratch string, r io.Reader, base *Recipe, baseSHA256 *[sha256.Si
 	}
 	if err := x.read(); err != nil {
 		recipe.Close()
+		if in.err != nil {
+			err = in.err
+		}
 		return nil, fmt.Errorf("read an index: %w", err)
 	}
+	if recipe.full == nil {
+		recipe.full = &Base{Chunks: recipe.count}
+		in.sum.Sum(recipe.full.SHA256[:0])
+	}
 	return recipe, nil
+}
+
+// hashingReader hashes what is read and keeps the reader's own error, which a decompressor would reword.
+type hashingReader struct {
+	r   io.Reader
+	sum hash.Hash
+	err error
+}
+
+func (h *hashingReader) Read(p []byte) (int, error) {
+	n, err := h.r.Read(p)
+	h.sum.Write(p[:n])
+	if err != nil && err != io.EOF {
+		h.err = err
+	}
+	return n, err
 }
 
 type frameKey struct {
@@ -77,7 +103,7 @@ func (x *indexReader) read() error {
 		return err
 	}
 	if num != fieldHeader {
-		return fmt.Errorf("begins with field %d, not with a header", num)
+		return bad(BadField, "it begins with field %d, not with a header", num)
 	}
 	if err := x.header(b); err != nil {
 		return err
@@ -88,7 +114,7 @@ func (x *indexReader) read() error {
 		}
 		repeats := num == last && (num == fieldSegment || num == fieldPart)
 		if num <= last && !repeats || num > fieldTrailer {
-			return fmt.Errorf("field %d behind field %d", num, last)
+			return bad(BadField, "field %d behind field %d", num, last)
 		}
 		switch num {
 		case fieldSegment:
@@ -96,6 +122,9 @@ func (x *indexReader) read() error {
 		case fieldPart:
 			err = x.part(b)
 		case fieldFacts:
+			if !x.limits.Sealed || len(b) == 0 {
+				return bad(BadFacts, "%d bytes of facts in an index that is not sealed, or none", len(b))
+			}
 			x.recipe.Facts = append([]byte(nil), b...)
 		case fieldTrailer:
 			return x.trailer(b)
@@ -117,15 +146,18 @@ func (x *indexReader) record() (protowire.Number, []byte, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	if typ != protowire.BytesType || size > maxRecord {
-		return 0, nil, fmt.Errorf("field %d of wire type %d with %d bytes", num, typ, size)
+	if typ != protowire.BytesType {
+		return 0, nil, bad(BadField, "field %d of wire type %d", num, typ)
+	}
+	if size > maxRecord {
+		return 0, nil, bad(TooLong, "field %d of %d bytes; at most %d", num, size, maxRecord)
 	}
 	if uint64(cap(x.buf)) < size {
 		x.buf = make([]byte, size)
 	}
 	x.buf = x.buf[:size]
 	if _, err := io.ReadFull(x.in, x.buf); err != nil {
-		return 0, nil, unexpectedEOF(err)
+		return 0, nil, decoding(unexpectedEOF(err))
 	}
 	return num, x.buf, nil
 }
@@ -136,7 +168,7 @@ func (x *indexReader) uvarint() (uint64, error) {
 	for len(b) < 10 {
 		c, err := x.in.ReadByte()
 		if err != nil {
-			return 0, unexpectedEOF(err)
+			return 0, decoding(unexpectedEOF(err))
 		}
 		if b = append(b, c); c < 0x80 {
 			break
@@ -144,7 +176,7 @@ func (x *indexReader) uvarint() (uint64, error) {
 	}
 	v, n := protowire.ConsumeVarint(b)
 	if n != len(b) || n != protowire.SizeVarint(v) {
-		return 0, errors.New("no varint in its shortest form")
+		return 0, bad(BadVarint, "an integer is not in its shortest form")
 	}
 	return v, nil
 }
@@ -155,23 +187,24 @@ func (x *indexReader) header(b []byte) error {
 		return fmt.Errorf("header: %w", err)
 	}
 	if h.format != 1 {
-		return fmt.Errorf("header: index format %d", h.format)
+		return bad(BadHeader, "index format %d", h.format)
 	}
 	if h.chunkSize != uint64(x.limits.ChunkSize) {
-		return fmt.Errorf("header: chunk size %d; the manifest says %d", h.chunkSize, x.limits.ChunkSize)
+		return bad(BadHeader, "chunk size %d; the manifest says %d", h.chunkSize, x.limits.ChunkSize)
 	}
 	if len(h.baseSHA256) == 0 {
 		if h.baseChunks != 0 || x.base != nil {
-			return errors.New("header: a full index where a patch is expected")
+			return bad(BadBase, "a full index where a patch is expected")
 		}
 		return nil
 	}
 	if x.base == nil || x.baseSHA256 == nil {
-		return errors.New("header: a patch where a full index is expected")
+		return bad(BadBase, "a patch where a full index is expected")
 	}
 	if string(h.baseSHA256) != string(x.baseSHA256[:]) || h.baseChunks != uint64(x.base.count) {
-		return errors.New("header: a patch on another index than the one at hand")
+		return bad(BadBase, "a patch on another index than the one at hand")
 	}
+	x.recipe.full = &Base{*x.baseSHA256, x.base.count}
 	x.baseFrames = make([]uint32, len(x.base.Frames))
 	x.baseCursor = x.base.cursor()
 	return nil
@@ -218,13 +251,10 @@ func (x *indexReader) segment(b []byte) error {
 // copy takes count chunks of the base from position from on.
 func (x *indexReader) copy(from, count uint64) error {
 	if count == 0 {
-		if from != 0 {
-			return fmt.Errorf("segment: an empty copy from chunk %d", from)
-		}
 		return nil
 	}
 	if x.base == nil || from >= uint64(x.base.count) || count > uint64(x.base.count)-from {
-		return fmt.Errorf("segment: %d chunks from %d on are copied from a base that has not as many", count, from)
+		return bad(BadRun, "%d chunks from %d on are copied from a base that has not as many", count, from)
 	}
 	for i := int64(from); i < int64(from+count); i++ {
 		e, err := x.baseCursor.at(i)
@@ -260,12 +290,12 @@ func (x *indexReader) frame(v VolumeID, f Frame) (uint32, error) {
 	key := frameKey{n, f.Offset}
 	if was, ok := x.frames[key]; ok {
 		if r.Frames[was] != f {
-			return 0, fmt.Errorf("segment: two frames at %d of volume %s", f.Offset, v)
+			return 0, bad(BadPlace, "two frames at %d of volume %s", f.Offset, v)
 		}
 		return was, nil
 	}
-	if int64(len(r.Frames)) > x.limits.Size/align+1 {
-		return 0, errors.New("segment: more frames than the stream can have chunks")
+	if int64(len(r.Frames)) > x.limits.Size/align {
+		return 0, bad(BadSize, "more frames than a stream of %d bytes can have chunks", x.limits.Size)
 	}
 	was := uint32(len(r.Frames))
 	x.frames[key] = was
@@ -276,10 +306,10 @@ func (x *indexReader) frame(v VolumeID, f Frame) (uint32, error) {
 func (x *indexReader) add(e Entry) error {
 	r := x.recipe
 	if r.Size%align != 0 {
-		return fmt.Errorf("segment: a chunk behind the odd one that ends at %d", r.Size)
+		return bad(BadSize, "a chunk behind one that ends at %d", r.Size)
 	}
 	if int64(e.Length) > x.limits.Size-r.Size {
-		return fmt.Errorf("segment: chunks of more than the stream's %d bytes", x.limits.Size)
+		return bad(BadSize, "chunks of more than the stream's %d bytes", x.limits.Size)
 	}
 	return r.add(e)
 }
@@ -293,17 +323,16 @@ func (x *indexReader) part(b []byte) error {
 	if err := r.flush(); err != nil {
 		return err
 	}
-	name := string(p.name)
-	if !utf8.ValidString(name) || name == "" || path.Clean("/"+name) != "/"+name {
-		return fmt.Errorf("part: %q is not the name of a member", name)
-	}
-	var after int64
+	name, after, before := string(p.name), int64(0), ""
 	if n := len(r.Parts); n > 0 {
-		after = r.Parts[n-1].First + r.Parts[n-1].Count
+		after, before = r.Parts[n-1].First+r.Parts[n-1].Count, r.Parts[n-1].Name
+	}
+	if !validPartName(name) || name <= before {
+		return bad(BadPart, "%q behind %q", name, before)
 	}
 	count := uint64(r.count)
 	if len(r.Parts) == maxParts || p.count == 0 || p.first < uint64(after) || p.first >= count || p.count > count-p.first {
-		return fmt.Errorf("part %q: %d chunks from %d on of %d", name, p.count, p.first, count)
+		return bad(BadPart, "%q: %d chunks from %d on of %d", name, p.count, p.first, count)
 	}
 	c := r.cursor()
 	first, err := c.one(int64(p.first))
@@ -315,8 +344,8 @@ func (x *indexReader) part(b []byte) error {
 		return err
 	}
 	length := uint64(last.At + int64(last.Length) - first.At)
-	if p.skip > length || p.size > length-p.skip {
-		return fmt.Errorf("part %q: %d bytes behind %d in a part of %d", name, p.size, p.skip, length)
+	if p.skip != 0 && p.skip != uint64(first.Length) || p.size > length-p.skip || length-p.skip-p.size >= align {
+		return bad(BadPart, "%q: %d bytes behind %d in a part of %d", name, p.size, p.skip, length)
 	}
 	r.Parts = append(r.Parts, Part{name, int64(p.first), int64(p.count), int64(p.skip), int64(p.size)})
 	return nil
@@ -329,15 +358,15 @@ func (x *indexReader) trailer(b []byte) error {
 	}
 	r := x.recipe
 	if t.chunks != uint64(r.count) || t.parts != uint64(len(r.Parts)) || t.size != uint64(r.Size) || len(t.sha256) != sha256.Size {
-		return fmt.Errorf("trailer: %d chunks, %d parts and %d bytes; there are %d, %d and %d",
+		return bad(BadTrailer, "%d chunks, %d parts and %d bytes; there are %d, %d and %d",
 			t.chunks, t.parts, t.size, r.count, len(r.Parts), r.Size)
 	}
 	copy(r.SHA256[:], t.sha256)
 	if _, err := x.in.ReadByte(); err != io.EOF {
 		if err == nil {
-			err = errors.New("data behind the trailer")
+			return bad(TrailingData, "there are bytes behind the trailer")
 		}
-		return err
+		return decoding(unexpectedEOF(err))
 	}
 	return r.flush()
 }

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -45,8 +46,12 @@ func (x *Index) Close() error {
 }
 
 // WriteIndex writes the recipe's index into scratch space: a patch on base, or a full index when base
-// is nil. Entries whose Base is not negative are copied from that position of the base.
+// is nil. Entries whose Base is not negative are copied from that position of the base, which must be
+// the recipe's own (see Recipe.Base).
 func WriteIndex(scratch string, r *Recipe, base *Base) (*Index, error) {
+	if base != nil && (r.full == nil || *base != *r.full) {
+		return nil, errors.New("write an index: the base is not the one that the recipe rests on")
+	}
 	f, err := scratchFile(scratch, "index")
 	if err != nil {
 		return nil, err

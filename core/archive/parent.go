@@ -8,13 +8,14 @@ type Parent struct {
 	scan    *cursor
 	probe   *cursor
 	refresh []int64          // per volume of the recipe: bytes that count as unknown
+	again   slotSet          // stored chunks that count as unknown, wherever the stream has them
 	parts   map[string]int64 // part -> its first chunk
 	table   *prefixTable     // made when it is first needed
 }
 
 // NewParent looks chunks up in recipe, but for the bytes of volumes that refresh gives (see Refresh).
 func NewParent(recipe *Recipe, refresh map[VolumeID]int64) *Parent {
-	p := &Parent{recipe: recipe, scan: recipe.cursor(), probe: recipe.cursor(), parts: map[string]int64{"": 0}}
+	p := &Parent{recipe: recipe, scan: recipe.cursor(), probe: recipe.cursor(), again: slotSet{}, parts: map[string]int64{"": 0}}
 	for _, v := range recipe.Volumes {
 		p.refresh = append(p.refresh, refresh[v])
 	}
@@ -52,16 +53,39 @@ func (p *Parent) find(part string, at int64, id ID, length int) (Entry, int64, b
 }
 
 // usable reports whether a known chunk may be leaned on; it takes what refresh wants from the budget
-// of its volume.
+// of its volume, once for a stored chunk that the stream has many times: else the volume would never die.
 func (p *Parent) usable(e Entry) bool {
 	left := &p.refresh[p.recipe.Frames[e.Frame].Volume]
 	switch {
-	case *left == refreshAll:
+	case *left == refreshAll || p.again.has(e.Frame, e.Offset):
 		return false
 	case *left > 0:
+		p.again.add(e.Frame, e.Offset)
 		*left -= min(*left, int64(e.Length))
 		return false
 	}
+	return true
+}
+
+// slotSet is a set of chunks by frame and offset in it.
+type slotSet map[uint32]*[FrameRaw / align / 64]uint64
+
+func (s slotSet) has(frame, offset uint32) bool {
+	bits, slot := s[frame], offset/align
+	return bits != nil && bits[slot/64]>>(slot%64)&1 == 1
+}
+
+// add reports whether the chunk is new to the set.
+func (s slotSet) add(frame, offset uint32) bool {
+	if s.has(frame, offset) {
+		return false
+	}
+	bits, slot := s[frame], offset/align
+	if bits == nil {
+		bits = new([FrameRaw / align / 64]uint64)
+		s[frame] = bits
+	}
+	bits[slot/64] |= 1 << (slot % 64)
 	return true
 }
 

@@ -1,7 +1,6 @@
 package archive
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -9,7 +8,6 @@ import (
 	"hash"
 	"io"
 	"runtime"
-	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -69,16 +67,31 @@ func Read(ctx context.Context, r *Recipe, o ReadOptions) error {
 	if o.From == o.End {
 		return ctx.Err()
 	}
-	s, err := schedule(r, o)
-	if err != nil {
-		return err
+	if o.End > r.count || o.From < 0 || o.From > o.End || r.count > 1<<32 {
+		return fmt.Errorf("chunks %d to %d of a recipe of %d", o.From, o.End, r.count)
 	}
-	rd := &reader{r: r, o: o, s: s, bad: map[uint32]bool{}}
 	first, err := r.cursor().one(o.From)
 	if err != nil {
 		return err
 	}
-	rd.start = first.At
+	d := &reader{r: r, o: o, start: first.At, bad: map[uint32]bool{}}
+	for from := o.From; from < o.End; from += window {
+		if d.s, err = schedule(r, from, min(o.End, from+window), o.Skip); err != nil {
+			return err
+		}
+		if err := d.read(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// window is how many chunks are sorted at a time, at 8 bytes each: a frame that a stream of more than
+// 16 GiB uses in several windows is decoded in each.
+const window = 1 << 22
+
+func (d *reader) read(ctx context.Context) error {
+	o, s := d.o, d.s
 	free := make(chan []byte, 2*o.Workers+2)
 	for range cap(free) {
 		free <- make([]byte, frameStored)
@@ -100,7 +113,7 @@ func Read(ctx context.Context, r *Recipe, o ReadOptions) error {
 	for range min(len(s.volumes), max(2, o.Workers/2)) {
 		fetchers.Go(func() error {
 			for v := range volumes {
-				if err := rd.fetch(fetchCtx, v, free, frames); err != nil {
+				if err := d.fetch(fetchCtx, v, free, frames); err != nil {
 					return err
 				}
 			}
@@ -112,68 +125,9 @@ func Read(ctx context.Context, r *Recipe, o ReadOptions) error {
 		return fetchers.Wait()
 	})
 	for range o.Workers {
-		g.Go(func() error { return rd.decode(ctx, free, frames) })
+		g.Go(func() error { return d.decode(ctx, free, frames) })
 	}
 	return g.Wait()
-}
-
-// plan is the order of reading.
-type plan struct {
-	frames  []uint32   // recipe's frames that are needed, by volume and offset
-	uses    [][]uint64 // per needed frame: slice of keys; the low 32 bits are positions
-	volumes [][]int    // per volume: its needed frames, in order of their offsets
-	keys    []uint64
-}
-
-// schedule sorts the chunks that are wanted by frame. It takes 8 bytes a chunk.
-func schedule(r *Recipe, o ReadOptions) (*plan, error) {
-	from, end := o.From, o.End
-	if end > r.count || from < 0 || from > end || r.count > 1<<32 {
-		return nil, fmt.Errorf("chunks %d to %d of a recipe of %d", from, end, r.count)
-	}
-	s := &plan{keys: make([]uint64, 0, end-from)}
-	skip := make([]bool, len(r.Volumes))
-	for i, v := range r.Volumes {
-		skip[i] = o.Skip != nil && o.Skip(v)
-	}
-	c := r.cursor()
-	for i := from; i < end; i++ {
-		e, err := c.at(i)
-		if err != nil {
-			return nil, err
-		}
-		if skip[r.Frames[e.Frame].Volume] {
-			continue
-		}
-		s.keys = append(s.keys, uint64(e.Frame)<<32|uint64(i))
-	}
-	slices.Sort(s.keys)
-	for at := 0; at < len(s.keys); {
-		f := uint32(s.keys[at] >> 32)
-		n := at
-		for n < len(s.keys) && uint32(s.keys[n]>>32) == f {
-			n++
-		}
-		s.frames = append(s.frames, f)
-		s.uses = append(s.uses, s.keys[at:n])
-		at = n
-	}
-	order := make([]int, len(s.frames))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortFunc(order, func(a, b int) int {
-		x, y := r.Frames[s.frames[a]], r.Frames[s.frames[b]]
-		return cmp.Or(cmp.Compare(x.Volume, y.Volume), cmp.Compare(x.Offset, y.Offset))
-	})
-	for i, n := range order {
-		if i == 0 || r.Frames[s.frames[n]].Volume != r.Frames[s.frames[order[i-1]]].Volume {
-			s.volumes = append(s.volumes, nil)
-		}
-		last := len(s.volumes) - 1
-		s.volumes[last] = append(s.volumes[last], n)
-	}
-	return s, nil
 }
 
 type storedFrame struct {

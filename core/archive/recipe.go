@@ -5,6 +5,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+	"path"
+	"strings"
+	"unicode/utf8"
 )
 
 // Frame is a frame that a recipe takes chunks from.
@@ -15,7 +18,14 @@ type Frame struct {
 	Offset int64  // of the stored frame in its volume
 }
 
-// Part is a named part of a stream.
+// validPartName reports whether s can be a part's name: elements between single slashes, none of them
+// "." or "..", in UTF-8 and without control characters.
+func validPartName(s string) bool {
+	return s != "" && len(s) <= maxName && utf8.ValidString(s) && path.Clean("/"+s) == "/"+s &&
+		!strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f })
+}
+
+// Part is a named part of a stream. Parts stand in the order of their names' bytes, so no two have one name.
 type Part struct {
 	Name  string
 	First int64 // its first chunk
@@ -48,6 +58,7 @@ type Recipe struct {
 	Parts     []Part
 	Facts     []byte // canonical JSON; only where a sealed index holds it
 
+	full  *Base // the full index that the entries' Base counts in; nil: no entry has one
 	file  *os.File
 	count int64
 	page  entryPage // the end of the file that is not written yet
@@ -76,6 +87,10 @@ func (r *Recipe) Close() error {
 	}
 	return r.file.Close()
 }
+
+// Base names the full index that a patch for this recipe can be made on: the recipe's own, when it was
+// read from a full one. It is nil for a stream that was packed without a parent.
+func (r *Recipe) Base() *Base { return r.full }
 
 // Chunks is the number of chunks in the stream.
 func (r *Recipe) Chunks() int64 { return r.count }

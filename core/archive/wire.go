@@ -1,7 +1,7 @@
 package archive
 
 import (
-	"fmt"
+	"io"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -34,6 +34,7 @@ const (
 	segmentChunks = 16384
 	maxRecord     = 4 << 20 // bytes of one field of Index
 	maxName       = 1024    // bytes of a part's name
+	maxOffset     = 1<<53 - 1
 )
 
 // coder walks the fields of a message in order; it either appends them or takes them off.
@@ -44,9 +45,9 @@ type coder struct {
 	err    error
 }
 
-func (c *coder) fail(format string, args ...any) {
+func (c *coder) fail(id, format string, args ...any) {
 	if c.err == nil {
-		c.err = fmt.Errorf(format, args...)
+		c.err = bad(id, "field %d: "+format, append([]any{c.num}, args...)...)
 	}
 }
 
@@ -62,7 +63,7 @@ func (c *coder) tag(t protowire.Type) bool {
 	}
 	v, ok := c.varint()
 	if ok && v != protowire.EncodeTag(c.num, t) {
-		c.fail("field %d: tag %d", c.num, v)
+		c.fail(BadField, "there is tag %d", v)
 	}
 	return c.err == nil
 }
@@ -70,8 +71,12 @@ func (c *coder) tag(t protowire.Type) bool {
 // varint takes a shortest-form varint off.
 func (c *coder) varint() (uint64, bool) {
 	v, n := protowire.ConsumeVarint(c.b)
-	if n < 0 || n != protowire.SizeVarint(v) {
-		c.fail("field %d: no varint in its shortest form", c.num)
+	switch {
+	case protowire.ParseError(n) == io.ErrUnexpectedEOF:
+		c.fail(Truncated, "it ends within an integer")
+		return 0, false
+	case n < 0 || n != protowire.SizeVarint(v):
+		c.fail(BadVarint, "an integer is not in its shortest form")
 		return 0, false
 	}
 	c.b = c.b[n:]
@@ -102,8 +107,12 @@ func (c *coder) bytes(v *[]byte, most int) {
 	if !ok {
 		return
 	}
-	if n > uint64(len(c.b)) || n > uint64(most) {
-		c.fail("field %d: %d bytes where at most %d can be", c.num, n, min(most, len(c.b)))
+	if n > uint64(most) {
+		c.fail(TooLong, "%d bytes where at most %d can be", n, most)
+		return
+	}
+	if n > uint64(len(c.b)) {
+		c.fail(Truncated, "%d bytes where %d are left", n, len(c.b))
 		return
 	}
 	*v, c.b = c.b[:n:n], c.b[n:]
@@ -133,7 +142,7 @@ func (c *coder) packed(v *[]uint64, most int) {
 			return
 		}
 		if len(*v) == most {
-			c.fail("field %d: more than %d numbers", c.num, most)
+			c.fail(TooLong, "more than %d numbers", most)
 			return
 		}
 		*v = append(*v, x)
@@ -142,7 +151,7 @@ func (c *coder) packed(v *[]uint64, most int) {
 
 func (c *coder) end() error {
 	if c.err == nil && !c.encode && len(c.b) > 0 {
-		c.fail("%d bytes behind the last field", len(c.b))
+		c.err = bad(BadField, "%d bytes behind the last field", len(c.b))
 	}
 	return c.err
 }
@@ -207,48 +216,6 @@ func decodeMessage(b []byte, m message) error {
 
 // newChunks is the number of chunks that the segment describes itself.
 func (s *segment) newChunks() int { return len(s.ids) / len(ID{}) }
-
-// check verifies what holds within one segment: columns of equal length, references that exist, frames
-// and chunks within their bounds.
-func (s *segment) check(chunkSize int) error {
-	n, runs, frames, volumes := s.newChunks(), len(s.copyFrom), len(s.frameVolume), len(s.volumes)/len(VolumeID{})
-	switch {
-	case len(s.ids)%len(ID{}) != 0 || len(s.volumes)%len(VolumeID{}) != 0:
-		return fmt.Errorf("ids of %d bytes, volumes of %d", len(s.ids), len(s.volumes))
-	case len(s.length) != n || len(s.frame) != n || len(s.offset) != n:
-		return fmt.Errorf("columns of %d, %d, %d and %d chunks", n, len(s.length), len(s.frame), len(s.offset))
-	case runs == 0 || len(s.copyCount) != runs || len(s.newCount) != runs:
-		return fmt.Errorf("columns of %d, %d and %d runs", runs, len(s.copyCount), len(s.newCount))
-	case len(s.frameOffset) != frames || len(s.frameSt) != frames || len(s.frameRaw) != frames:
-		return fmt.Errorf("columns of %d, %d, %d and %d frames", frames, len(s.frameOffset), len(s.frameSt), len(s.frameRaw))
-	}
-	var total uint64
-	for i, c := range s.newCount {
-		if c > uint64(n)-total {
-			return fmt.Errorf("runs of more new chunks than the %d that there are", n)
-		}
-		if total += c; c == 0 && s.copyCount[i] == 0 {
-			return fmt.Errorf("run %d is empty", i)
-		}
-	}
-	if total != uint64(n) {
-		return fmt.Errorf("runs of %d new chunks; there are %d", total, n)
-	}
-	for i := range s.frameVolume {
-		if s.frameVolume[i] >= uint64(volumes) || s.frameOffset[i] > 1<<53 ||
-			s.frameSt[i] == 0 || s.frameSt[i] > frameStored || s.frameRaw[i] == 0 || s.frameRaw[i] > FrameRaw {
-			return fmt.Errorf("frame %d: volume %d of %d, offset %d, %d bytes stored, %d raw",
-				i, s.frameVolume[i], volumes, s.frameOffset[i], s.frameSt[i], s.frameRaw[i])
-		}
-	}
-	for i := range n {
-		f, l, at := s.frame[i], s.length[i], s.offset[i]
-		if f >= uint64(frames) || l == 0 || l > uint64(chunkSize) || at%align != 0 || at > FrameRaw || at+l > s.frameRaw[f] {
-			return fmt.Errorf("chunk %d: frame %d of %d, %d bytes at %d", i, f, frames, l, at)
-		}
-	}
-	return nil
-}
 
 func (s *segment) reset() {
 	*s = segment{
