@@ -14,6 +14,30 @@ type place struct {
 	line int // 0: no line of its own (a default)
 }
 
+// places returns what must be apart, each path as resolve gives it.
+func (c *Config) places(resolve func(path string) string) []place {
+	if resolve == nil {
+		resolve = func(p string) string { return p }
+	}
+	var places []place
+	for _, comp := range c.Components {
+		path := resolve(comp.Path)
+		places = append(places, place{"component " + comp.Name, path, comp.Line})
+		if comp.Kind == SQLite {
+			for _, suffix := range []string{"-wal", "-shm", "-journal"} {
+				places = append(places, place{"component " + comp.Name, path + suffix, comp.Line})
+			}
+		}
+	}
+	places = append(places, place{"state_dir", resolve(c.StateDir), 0}, place{"staging_dir", resolve(c.StagingDir), 0})
+	for _, t := range c.Targets {
+		if path, ok := t.Config["path"].(string); ok && t.Plugin == pluginLocal {
+			places = append(places, place{"target " + t.Name, resolve(path), t.Line})
+		}
+	}
+	return places
+}
+
 // Conflict says that two paths of a configuration must not overlap.
 type Conflict struct {
 	A, B         string // what the two are, e.g. `target nas`, `component db`
@@ -41,26 +65,7 @@ func (c *Conflict) Error() string {
 // nil compares the names as they are, which is all that Parse can do; whoever is
 // about to write passes one that resolves symbolic links.
 func (c *Config) Apart(resolve func(path string) string) []*Conflict {
-	if resolve == nil {
-		resolve = func(p string) string { return p }
-	}
-	var places []place
-	for _, comp := range c.Components {
-		path := resolve(comp.Path)
-		places = append(places, place{what: "component " + comp.Name, path: path, line: comp.Line})
-		if comp.Kind == SQLite {
-			for _, suffix := range []string{"-wal", "-shm", "-journal"} {
-				places = append(places, place{what: "component " + comp.Name, path: path + suffix, line: comp.Line})
-			}
-		}
-	}
-	places = append(places, place{what: "state_dir", path: resolve(c.StateDir)}, place{what: "staging_dir", path: resolve(c.StagingDir)})
-	for _, t := range c.Targets {
-		if path, ok := t.Config["path"].(string); ok && t.Plugin == pluginLocal {
-			places = append(places, place{what: "target " + t.Name, path: resolve(path), line: t.Line})
-		}
-	}
-
+	places := c.places(resolve)
 	var out []*Conflict
 	for i, a := range places {
 		for _, b := range places[i+1:] {
@@ -75,6 +80,21 @@ func (c *Config) Apart(resolve func(path string) string) []*Conflict {
 		}
 	}
 	return slices.CompactFunc(out, func(x, y *Conflict) bool { return x.A == y.A && x.B == y.B })
+}
+
+// Within returns what path is or lies in, such as "component db" or "target nas";
+// "" when it is in none of the configured places. resolve is as for Apart, and is
+// applied to path too.
+func (c *Config) Within(path string, resolve func(path string) string) string {
+	if resolve != nil {
+		path = resolve(path)
+	}
+	for _, p := range c.places(resolve) {
+		if inside(path, p.path) {
+			return p.what
+		}
+	}
+	return ""
 }
 
 // inside says whether a is b or lies below it. Both are absolute and clean.

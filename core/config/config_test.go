@@ -118,6 +118,41 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+func TestWithin(t *testing.T) {
+	c, err := config.Parse("/etc/holdfast.yaml", []byte(full), env("DATA", "/srv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := func(p string) string { return strings.Replace(p, "/link", "/srv", 1) }
+	tests := []struct {
+		path    string
+		resolve func(string) string
+		want    string
+	}{
+		{"/srv/chroma$1/new", nil, "component chroma"},
+		{"/srv/db/atocore.db-wal", nil, "component db"},
+		{"/srv/db", nil, ""},
+		{"/etc/state/x", nil, "state_dir"},
+		{"/var/tmp/holdfast", nil, "staging_dir"},
+		{"/backup/atocore", nil, "target nas"},
+		{"/backups", nil, ""},
+		{"/link/chroma$1/new", nil, ""},
+		{"/link/chroma$1/new", link, "component chroma"},
+	}
+	for _, tt := range tests {
+		if got := c.Within(tt.path, tt.resolve); got != tt.want {
+			t.Errorf("Within(%s) = %q, want %q", tt.path, got, tt.want)
+		}
+	}
+	if got := c.Apart(link); len(got) != 0 {
+		t.Errorf("Apart: %v", got)
+	}
+	same := func(string) string { return "/same" }
+	if got := c.Apart(same); len(got) == 0 || !strings.Contains(got[0].Error(), "is the same as") {
+		t.Errorf("Apart does not use resolve: %v", got)
+	}
+}
+
 // What Render writes loads as the same configuration, also from elsewhere.
 func TestRender(t *testing.T) {
 	want, err := config.Parse("/etc/holdfast.yaml", []byte(full), env("DATA", "/srv/$x: #'\""))
