@@ -143,7 +143,7 @@ func runCase(t T, c testCase, o Options) string {
 // checkLeak waits for goroutines that are on their way out.
 func checkLeak(t T, before int) {
 	t.Helper()
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(2 * time.Second)
 	for runtime.NumGoroutine() > before {
 		if time.Now().After(deadline) {
 			buf := make([]byte, 1<<16)
