@@ -26,10 +26,10 @@ func (t *Target) publish(d *os.Root, temp, name string) error {
 	case !noLinks(err):
 		return err
 	}
-	if err := t.at(stepRename, name); err != nil {
-		return err
+	rerr := t.at(stepRename, name)
+	if rerr == nil {
+		rerr = renameNoReplace(d, temp, name)
 	}
-	rerr := renameNoReplace(d, temp, name)
 	if rerr == nil || errors.Is(rerr, fs.ErrExist) || errors.Is(rerr, fs.ErrNotExist) {
 		return rerr
 	}
