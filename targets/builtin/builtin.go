@@ -6,6 +6,7 @@ package builtin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -50,7 +51,11 @@ func Create(ctx context.Context, plugin string, config map[string]any) (target.T
 func OpenURL(ctx context.Context, rawurl string) (target.Target, error) {
 	u, err := url.Parse(rawurl)
 	if err != nil {
-		return nil, invalid("%w", err)
+		// The error's own text quotes the URL, and so a password in it.
+		if e := (*url.Error)(nil); errors.As(err, &e) {
+			err = e.Err
+		}
+		return nil, invalid("the URL cannot be read: %w", err)
 	}
 	switch {
 	case u.Scheme == "":
