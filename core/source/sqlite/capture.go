@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -99,4 +100,13 @@ func (s *Source) steps(ctx context.Context, b *sqlite3.SQLiteBackup) error {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
+}
+
+// Read calls f with the connection that pins the database: what f reads is what Capture copies. f
+// must not end the transaction.
+func (s *Source) Read(f func(*sql.Conn) error) error {
+	if s.pin == nil {
+		return fmt.Errorf("read %s: it is not frozen", s.path)
+	}
+	return f(s.pin.Conn)
 }

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/mattn/go-sqlite3"
 
@@ -171,24 +169,11 @@ func faultID(err error) string {
 }
 
 func failed(name, id, detail string) manifest.Check {
-	return manifest.Check{Name: name, Result: manifest.Failed, ID: id, Detail: clip(detail)}
+	return manifest.Check{Name: name, Result: manifest.Failed, ID: id, Detail: source.Detail(detail)}
 }
 
 func skipped(name, why string) manifest.Check {
 	return manifest.Check{Name: name, Result: manifest.Skipped, Detail: why}
-}
-
-// clip bounds a detail to 500 bytes of valid UTF-8.
-func clip(s string) string {
-	s = strings.ToValidUTF8(s, "\ufffd")
-	if len(s) <= 500 {
-		return s
-	}
-	s = s[:497]
-	for !utf8.ValidString(s) {
-		s = s[:len(s)-1]
-	}
-	return s + "..."
 }
 
 // damaged reports whether err is SQLite's verdict on the file, and not on our being able to ask.
