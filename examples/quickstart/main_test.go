@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/atocore/holdfast/examples/quickstart/store"
 )
@@ -42,15 +43,28 @@ func TestWriteEndsWithItsInput(t *testing.T) {
 	if err := run(t.Context(), []string{"--size", "1MiB", "--dir", dir}, strings.NewReader(""), io.Discard); err != nil {
 		t.Fatal(err)
 	}
-	if err := run(t.Context(), []string{"write", "--for", "1h", "--dir", dir}, strings.NewReader(""), io.Discard); err != nil {
+	begin := time.Now()
+	if err := run(t.Context(), []string{"write", "--for", "20s", "--dir", dir}, strings.NewReader(""), io.Discard); err != nil {
 		t.Fatal(err)
+	}
+	if took := time.Since(begin); took > 15*time.Second {
+		t.Errorf("wrote for %v although there was no input", took)
 	}
 }
 
 func TestUsageErrors(t *testing.T) {
-	for _, args := range []string{"sing --dir x", "--size 20MiB", "touch", "--dir x y", "--dir x --size lots", "check --dir x", "--dir x --journal memory"} {
-		if err := run(t.Context(), strings.Fields(args), strings.NewReader(""), io.Discard); err == nil {
-			t.Errorf("%s: no error", args)
+	for args, want := range map[string]string{
+		"sing --dir x":             "unknown mode",
+		"--size 20MiB":             "say where",
+		"touch":                    "say where",
+		"--dir x y":                "unexpected argument",
+		"--dir x --size lots":      "lots",
+		"check --dir x":            "not defined",
+		"--dir x --journal memory": "journal mode",
+	} {
+		err := run(t.Context(), strings.Fields(args), strings.NewReader(""), io.Discard)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want an error that says %q", args, err, want)
 		}
 	}
 }

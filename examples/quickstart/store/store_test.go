@@ -154,6 +154,11 @@ func TestTouch(t *testing.T) {
 	if after.Memories <= before.Memories || after.Chunks <= before.Chunks {
 		t.Errorf("rows before %+v, after %+v", before, after)
 	}
+	for range 2 { // as many updates in both, so that only the choice of the seed keeps the keys apart
+		if _, err := Touch(t.Context(), dir, 0.0001, 3); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if _, err := Touch(t.Context(), dir, 1.5, 0); err == nil {
 		t.Error("no error for a share of 1.5")
 	}
@@ -202,6 +207,7 @@ func TestWriteKeepsWhatItAcknowledged(t *testing.T) {
 func TestCheckFindsWhatIsNoSingleMoment(t *testing.T) {
 	for name, damage := range map[string]string{
 		"a lost update":        "UPDATE accounts SET balance = balance + 1 WHERE id = 3",
+		"a lost account":       "DELETE FROM accounts WHERE id = 5",
 		"half a transfer":      "INSERT INTO transfers VALUES (1, 1, 2, 10)",
 		"a gap":                "INSERT INTO transfers VALUES (2, 1, 1, 10)",
 		"an unindexed memory":  "DELETE FROM memories_search_docsize WHERE id = 1",
