@@ -24,32 +24,60 @@ type result struct {
 	sent int64         // bytes that the target grew by
 }
 
+// profile is a repository with its own configuration and state, and how snapshots for it are taken.
+type profile struct {
+	name   string // of the folder and of the configuration
+	label  string
+	create []string
+}
+
+// profiles are measured side by side: peers check nothing, so neither does the first.
+var profiles = [...]profile{
+	{"plain", "no checks", []string{"create", "--check", "none"}},
+	{"checked", "default checks", []string{"create"}},
+}
+
+func (p profile) target(work string) string { return filepath.Join(work, p.name) }
+
+// run measures holdfast with args on this profile's repository.
+func (p profile) run(ctx context.Context, holdfast, work, name string, args ...string) (result, error) {
+	config := filepath.Join(work, p.name+".yaml")
+	return measure(ctx, name, p.target(work), holdfast, append([]string{"--config", config, "--quiet"}, args...)...)
+}
+
 // measureAll takes a live store through its life and measures each command once.
 func measureAll(ctx context.Context, holdfast, work, live string) ([]result, error) {
-	target := filepath.Join(work, "target")
-	config := filepath.Join(work, "holdfast.yaml")
-	if _, err := measure(ctx, "init", target, holdfast,
-		"init", "--config", config, "--set", "bench", "--data", live, "--target-path", target); err != nil {
-		return nil, err
+	for _, p := range profiles {
+		_, err := p.run(ctx, holdfast, work, "init", "init", "--set", "bench", "--data", live,
+			"--target-path", p.target(work), "--state-dir", filepath.Join(work, "state-"+p.name))
+		if err != nil {
+			return nil, err
+		}
 	}
 	var results []result
-	for _, step := range []struct {
-		name  string
-		touch bool // the store first
-		args  []string
-	}{
-		{"create, first", false, []string{"create"}},
-		{"create, 1% touched", true, []string{"create"}},
-		{"create, unchanged", false, []string{"create"}},
-		{"validate --level data", false, []string{"validate", "latest", "--level", "data"}},
-		{"restore --to", false, []string{"restore", "latest", "--to", filepath.Join(work, "restored")}},
-	} {
-		if step.touch {
+	for _, state := range []string{"first", "1% touched", "unchanged"} {
+		if state == "1% touched" {
 			if err := spawn(ctx, "touch", live); err != nil {
 				return nil, err
 			}
 		}
-		r, err := measure(ctx, step.name, target, holdfast, append([]string{"--config", config, "--quiet"}, step.args...)...)
+		for _, p := range profiles {
+			r, err := p.run(ctx, holdfast, work, fmt.Sprintf("create, %s, %s", state, p.label), p.create...)
+			if err != nil {
+				return nil, err
+			}
+			results = append(results, r)
+		}
+	}
+	for _, step := range []struct {
+		name string
+		args []string
+	}{
+		{"validate --level data", []string{"validate", "latest", "--level", "data"}},
+		{"validate --level content", []string{"validate", "latest", "--level", "content"}},
+		{"restore --to, default checks", []string{"restore", "latest", "--to", filepath.Join(work, "restored")}},
+	} {
+		r, err := profiles[0].run(ctx, holdfast, work, step.name, step.args...)
 		if err != nil {
 			return nil, err
 		}

@@ -11,7 +11,7 @@ if (($#)); then
   mkdir -p "$work"
 else
   work=$(mktemp -d)
-  trap 'rm -rf "$work"' EXIT
+  trap 'exec 3>&-; wait; rm -rf "$work"' EXIT # the writer, if there is one, goes first
 fi
 work=$(cd "$work" && pwd)
 live=$work/live
@@ -80,7 +80,7 @@ say "and once more with nothing but the backup: no configuration, no state"
 "$holdfast" restore latest --from "file://$work/backup" --set quickstart --to "$work/again"
 diff -r "$work/restored" "$work/again"
 
-if command -v python3 zstd >/dev/null 2>&1; then
+if command -v python3 >/dev/null && command -v zstd >/dev/null; then
   say "and without holdfast: the reader in examples/rescue, Python and zstd"
   id=$(basename "$(printf '%s\n' "$work"/backup/quickstart/manifests/*.json | tail -n 1)" .json)
   python3 examples/rescue/rescue.py restore "$work/backup" quickstart "$id" "$work/rescued"
