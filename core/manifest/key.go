@@ -141,7 +141,7 @@ func ParseKey(key string) (Key, error) {
 		}
 	case Drills:
 		if k.Stamp, ok = strings.CutSuffix(el[3], ".json"); ok {
-			ok = stampForm.MatchString(k.Stamp)
+			ok = stampForm.MatchString(k.Stamp) && validOrigin(k.Stamp)
 		}
 	default:
 		ok = false

@@ -18,15 +18,15 @@ const (
 	maxVolumes    = 100000
 	maxChecks     = 256
 	maxMembers    = MaxNames // of any object: bounds what a decoder holds
-	maxText       = 500 // bytes of a reason's message or a check's detail
+	maxText       = 500      // bytes of a reason's message or a check's detail
 )
 
 var (
-	hex16      = regexp.MustCompile(`^[0-9a-f]{16}$`)
-	hex32      = regexp.MustCompile(`^[0-9a-f]{32}$`)
-	hex64      = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	tagForm    = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}(=[ -~]{0,128})?$`)
-	idWord     = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
+	hex16   = regexp.MustCompile(`^[0-9a-f]{16}$`)
+	hex32   = regexp.MustCompile(`^[0-9a-f]{32}$`)
+	hex64   = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	tagForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}(=[ -~]{0,128})?$`)
+	idWord  = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
 )
 
 // ValidTag reports whether s can be a tag: a name, or name=value.
