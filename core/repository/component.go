@@ -172,3 +172,12 @@ func digest(s string) (sum [sha256.Size]byte) {
 	hex.Decode(sum[:], []byte(s))
 	return sum
 }
+
+// Explain names the object when err speaks of a damaged volume; other errors are returned as they are.
+func (c *Component) Explain(err error) error {
+	var bad *archive.DamageError
+	if errors.As(err, &bad) && c.volumes[bad.Volume] != nil {
+		return &ObjectError{Key: c.volumes[bad.Volume].Key, Err: bad.Err}
+	}
+	return err
+}
