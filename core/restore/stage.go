@@ -1,0 +1,124 @@
+package restore
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/atocore/holdfast/core/archive"
+	"github.com/atocore/holdfast/core/manifest"
+	"github.com/atocore/holdfast/core/progress"
+	"github.com/atocore/holdfast/core/repository"
+	"github.com/atocore/holdfast/core/source/chroma"
+)
+
+// StageOptions are what Stage needs.
+type StageOptions struct {
+	Repository *repository.Repository
+	Manifest   *manifest.Manifest
+	Component  string
+	Dir        string // a private directory; it also holds scratch files while Stage runs
+	// Damaged, when set, is told of every damaged volume, and Stage then fails only when it has read all.
+	Damaged  func(archive.VolumeID, error)
+	Progress progress.Progress
+}
+
+// Stage writes a component's stream into Dir, under the component's name, and verifies it: every chunk
+// by its id, the stream by its SHA-256. A Chroma stream is unpacked to a directory. It returns the path
+// of the copy; after an error nothing is left. Damage is an error that Is repository.ErrDamaged or
+// an *archive.DamageError.
+func Stage(ctx context.Context, o StageOptions) (_ string, err error) {
+	path := filepath.Join(o.Dir, o.Component)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.RemoveAll(path))
+		}
+	}()
+	c, err := o.Repository.OpenComponent(ctx, o.Manifest, o.Component, o.Dir)
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	if c.Kind != manifest.Chroma {
+		return path, o.stream(ctx, c, path)
+	}
+	tar := filepath.Join(o.Dir, o.Component+".tar")
+	err = o.stream(ctx, c, tar)
+	if err == nil {
+		err = extract(ctx, tar, path, c.Size)
+	}
+	if rerr := os.Remove(tar); rerr != nil && !errors.Is(rerr, os.ErrNotExist) {
+		err = errors.Join(err, rerr)
+	}
+	return path, err
+}
+
+// stream writes the component's stream to a new file.
+func (o StageOptions) stream(ctx context.Context, c *repository.Component, path string) (err error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("stage %s: %w", o.Component, err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	damage := false
+	read := archive.ReadOptions{Open: c.Open, Whole: c.Whole, To: f, Progress: o.report(c)}
+	if o.Damaged != nil {
+		read.Damaged = func(v archive.VolumeID, err error) {
+			damage = true
+			o.Damaged(v, err)
+		}
+	}
+	if err := archive.Read(ctx, c.Recipe, read); err != nil {
+		return c.Explain(err)
+	}
+	if damage {
+		return fmt.Errorf("stream of %s: %w", o.Component, repository.ErrDamaged)
+	}
+	return verify(ctx, f, c)
+}
+
+func (o StageOptions) report(c *repository.Component) func(int64) {
+	p := progress.Or(o.Progress)
+	return func(n int64) { p.Add("restore "+c.Name, n, c.Size) }
+}
+
+// verify compares the written stream with the manifest.
+func verify(ctx context.Context, f *os.File, c *repository.Component) error {
+	h := sha256.New()
+	n, err := io.Copy(h, &contextReader{ctx, io.NewSectionReader(f, 0, 1<<62)})
+	if err != nil {
+		return fmt.Errorf("verify the stream of %s: %w", c.Name, err)
+	}
+	if sum := hex.EncodeToString(h.Sum(nil)); n != c.Size || sum != c.SHA256 {
+		return &repository.ObjectError{Key: c.Index[0].Key, Err: fmt.Errorf(
+			"it led to a stream of %d bytes with SHA-256 %s; the manifest says %d and %s", n, sum, c.Size, c.SHA256)}
+	}
+	return nil
+}
+
+// contextReader stops reading when its context ends.
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (r *contextReader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.r.Read(p)
+}
+
+func extract(ctx context.Context, tar, dir string, size int64) (err error) {
+	f, err := os.Open(tar)
+	if err != nil {
+		return fmt.Errorf("unpack: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return chroma.Extract(ctx, f, dir, chroma.Limits{Bytes: size})
+}
