@@ -1,0 +1,190 @@
+// Package validate finds out whether snapshots could be restored.
+//
+// [Run] checks snapshots at one of three levels and reports findings, what it could not find out, and
+// the checks it made. A stored object that fails its hash twice is marked in the target, so that no
+// create leans on it again and the next one stores its chunks anew.
+package validate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"os"
+	"path"
+	"time"
+
+	"github.com/atocore/holdfast/core/manifest"
+	"github.com/atocore/holdfast/core/progress"
+	"github.com/atocore/holdfast/core/repository"
+	"github.com/atocore/holdfast/core/target"
+)
+
+// Level says how deep validation goes.
+type Level string
+
+// Each level includes those before it.
+const (
+	Objects Level = "objects" // every object that a manifest names is listed, with its size
+	Data    Level = "data"    // every needed byte is read; hashes of objects and ids of chunks agree; nothing is written to disk but scratch
+	Content Level = "content" // the streams are staged, their hashes agree, and each store passes its own checks
+)
+
+// Subset picks 1/N of the volumes by a hash of their keys, so that 1/N to N/N cover all. The zero value
+// picks all.
+type Subset struct{ K, N int }
+
+func (s Subset) has(key string) bool {
+	if s.N == 0 {
+		return true
+	}
+	h := fnv.New32a()
+	h.Write([]byte(key))
+	return int(h.Sum32()%uint32(s.N)) == s.K-1
+}
+
+// Options of a Run.
+type Options struct {
+	Repository *repository.Repository
+	View       *repository.View
+	Snapshots  []repository.Snapshot
+	Level      Level
+	Subset     Subset // for level Data
+	Scratch    string // a directory with room for indexes and, for Content, for the largest component
+	Mark       bool   // put damage marks
+	Host, Tool string // who marks
+	Now        func() time.Time
+	Progress   progress.Progress
+}
+
+// Finding is one thing that is wrong, or that could not be found out.
+type Finding struct {
+	Component string // may be empty
+	Key       string // the object; may be empty
+	ID        string // stable identifier, such as object_missing
+	Message   string
+}
+
+// Identifiers of findings. Failed content checks carry their own.
+const (
+	IDManifest     = "manifest_damaged" // the manifest cannot be read
+	IDMissing      = "object_missing"   // a named object is not listed
+	IDSize         = "object_size"      // it is listed with another size
+	IDMarked       = "object_marked"    // it was found damaged before
+	IDDamaged      = "object_damaged"   // it failed its hash twice
+	IDUnstable     = "object_unstable"  // it failed its hash once and then passed
+	IDUnreadable   = "object_unreadable"
+	IDInconclusive = "inconclusive" // a check could not run
+)
+
+// Report is what a Run found.
+type Report struct {
+	Level     Level
+	Snapshots []SnapshotReport
+	Marked    []string // keys of objects that got a damage mark
+}
+
+// SnapshotReport is what was found of one snapshot.
+type SnapshotReport struct {
+	ID           manifest.ID
+	Manifest     *manifest.Manifest // nil when it cannot be read
+	Findings     []Finding
+	Inconclusive []Finding
+	Checks       map[string][]manifest.Check // component -> content checks
+}
+
+// Damaged reports whether anything is wrong.
+func (r *Report) Damaged() bool {
+	for _, s := range r.Snapshots {
+		if len(s.Findings) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Inconclusive reports whether anything could not be found out.
+func (r *Report) Inconclusive() bool {
+	for _, s := range r.Snapshots {
+		if len(s.Inconclusive) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Run validates snapshots. What is wrong with them is in the report; the error is for a run that could
+// not go on, and comes with the report so far.
+func Run(ctx context.Context, o Options) (*Report, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	o.Progress = progress.Or(o.Progress)
+	v := &validation{Options: o, report: &Report{Level: o.Level}, marked: map[string]bool{}, whole: map[string]bool{}}
+	dir, err := os.MkdirTemp(o.Scratch, "validate-")
+	if err != nil {
+		return v.report, fmt.Errorf("scratch space: %w", err)
+	}
+	v.Scratch = dir
+	for _, s := range o.Snapshots {
+		if err == nil {
+			err = v.snapshot(ctx, s)
+		}
+	}
+	return v.report, errors.Join(err, os.RemoveAll(dir))
+}
+
+type validation struct {
+	Options
+	report *Report
+	marked map[string]bool // objects found damaged in this run
+	whole  map[string]bool // volumes read whole and found right in this run
+}
+
+func (v *validation) snapshot(ctx context.Context, s repository.Snapshot) error {
+	out := SnapshotReport{ID: s.ID, Manifest: s.Manifest, Checks: map[string][]manifest.Check{}}
+	defer func() { v.report.Snapshots = append(v.report.Snapshots, out) }()
+	if s.Err != nil {
+		out.Findings = append(out.Findings, Finding{Key: manifest.ManifestKey(v.View.Set, s.ID), ID: IDManifest, Message: s.Err.Error()})
+		return nil
+	}
+	for i := range s.Manifest.Components {
+		c := &component{v: v, m: s.Manifest, c: &s.Manifest.Components[i], out: &out}
+		missing := c.objects()
+		if v.Level == Objects || missing {
+			continue
+		}
+		if err := c.data(ctx); err != nil {
+			return fmt.Errorf("validate %s of snapshot %s: %w", c.c.Name, s.ID, err)
+		}
+	}
+	return nil
+}
+
+// mark notes that an object failed twice, in the report and, when asked, in the target. A mark that
+// cannot be put is no reason to stop.
+func (v *validation) mark(ctx context.Context, key string, out *SnapshotReport, component string, cause error) {
+	if v.marked[key] {
+		return
+	}
+	v.marked[key] = true
+	if !v.Mark || v.View.Damaged[key] {
+		return
+	}
+	k, err := manifest.ParseKey(key)
+	if err == nil {
+		var b []byte
+		note := manifest.Note{ID: k.ID, At: v.Now().UTC(), Host: v.Host, Tool: v.Tool, Reason: clip(cause.Error())}
+		if b, err = note.Encode(); err == nil {
+			_, err = v.Repository.Store.PutBytes(ctx, manifest.DamagedKey(k.Set, k.ID, path.Base(key)), b, target.PutOptions{})
+		}
+	}
+	if err != nil && !errors.Is(err, target.ErrExists) {
+		out.Inconclusive = append(out.Inconclusive, Finding{component, key, IDInconclusive,
+			fmt.Sprintf("it is damaged, and that could not be marked in the target: %v", err)})
+		return
+	}
+	v.report.Marked = append(v.report.Marked, key)
+}
+
+func clip(s string) string { return s[:min(len(s), 500)] }
