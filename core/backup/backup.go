@@ -1,0 +1,261 @@
+// Package backup makes snapshots: sources become frozen copies, frozen copies become archives, and a
+// manifest in each target makes the snapshot exist there.
+//
+// [Run] does it all. The sources are captured first, at one instant, into staging, and let go. Then
+// every target stands on its own: it has its own session, parent and manifest, and its failure neither
+// stops nor changes the others. Targets whose parents hold the same stream of a component form a group
+// that shares the work: a chunk is stored when any of the group lacks it, and is compressed once.
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/atocore/holdfast/core/manifest"
+	"github.com/atocore/holdfast/core/progress"
+	"github.com/atocore/holdfast/core/repository"
+	"github.com/atocore/holdfast/core/source"
+	"github.com/atocore/holdfast/core/state"
+	"github.com/atocore/holdfast/core/target"
+)
+
+// Component is a configured component.
+type Component struct {
+	Source   source.Source
+	Format   string // for kind file: "json" or ""
+	Optional bool   // its absence is a note, unless the newest good snapshot has it
+}
+
+// CheckMode says which checks a create makes on what it captured.
+type CheckMode string
+
+// Auto makes the quick checks always, and the full ones when the last full ones are over a day old.
+const (
+	CheckAuto  CheckMode = "auto"
+	CheckQuick CheckMode = "quick"
+	CheckFull  CheckMode = "full"
+	CheckNone  CheckMode = "none"
+)
+
+// fullEvery is how old the last full check may be.
+const fullEvery = 24 * time.Hour
+
+// Options of a Run. What is not marked optional is required.
+type Options struct {
+	Set        string
+	Components []Component
+	Targets    []*target.Store
+	Staging    string // an existing directory on a file system with room for the copies
+	Tags       []string
+	Check      CheckMode
+	Host       string
+	Tool       string
+	Rand       io.Reader
+	State      *state.Dir // optional: remembers what was seen in each target
+
+	Now           func() time.Time  // optional: time.Now
+	FreezeTimeout time.Duration     // optional: source.FreezeTimeout
+	Workers       int               // optional: one per CPU, at most 16
+	Progress      progress.Progress // optional
+}
+
+// Report is what a Run did.
+type Report struct {
+	CapturedAt time.Time
+	Grade      manifest.Grade
+	Reasons    []manifest.Reason
+	Components []ComponentReport
+	Targets    []TargetReport
+}
+
+// ComponentReport is what became of one component.
+type ComponentReport struct {
+	Name   string
+	Kind   manifest.Kind
+	Size   int64         // bytes of the stream; 0 when it was not captured
+	Held   time.Duration // how long the live store was held frozen
+	Checks []manifest.Check
+	Err    error // why it was not captured
+}
+
+// TargetReport is what became of one target.
+type TargetReport struct {
+	Name     string
+	Manifest *manifest.Manifest // what was committed; nil when Err is not
+	Sent     int64              // bytes put
+	Stored   map[string]int64   // component -> bytes of its new chunks, before compression
+	Notes    []string           // what a person should know although it is no failure
+	Err      error
+}
+
+// Complete reports whether every target holds the snapshot.
+func (r *Report) Complete() bool {
+	for _, t := range r.Targets {
+		if t.Err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// ErrNothing: no component could be captured, or no target could be opened; nothing was committed.
+var ErrNothing = errors.New("no snapshot was made")
+
+// Run captures the components and commits a snapshot to every target. The error is for a run that came
+// to nothing anywhere; a target that failed, or a component that is missing, is in the report, which
+// is returned in every case and then holds what is known.
+func Run(ctx context.Context, o Options) (*Report, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Workers == 0 {
+		o.Workers = min(runtime.GOMAXPROCS(0), 16)
+	}
+	o.Progress = progress.Or(o.Progress)
+	r := &run{Options: o, report: &Report{}}
+	err := r.run(ctx)
+	if err != nil {
+		err = fmt.Errorf("create a snapshot of set %s: %w", o.Set, err)
+	}
+	return r.report, err
+}
+
+type run struct {
+	Options
+	report  *Report
+	targets []*targetRun
+	scratch string
+	cut     *source.Result
+}
+
+func (r *run) run(ctx context.Context) (err error) {
+	if err := r.open(ctx); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(r.Staging, "create-")
+	if err != nil {
+		return fmt.Errorf("staging: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	r.scratch = dir
+	if err := r.capture(ctx, filepath.Join(dir, "copies")); err != nil {
+		return err
+	}
+	r.begin(ctx)
+	defer func() {
+		for _, t := range r.targets {
+			t.end(ctx)
+			r.report.Targets[t.n] = t.TargetReport
+		}
+	}()
+	packed, err := r.pack(ctx)
+	if err != nil {
+		return err
+	}
+	r.commit(ctx, packed)
+	return r.nothing()
+}
+
+// nothing is the run's error when no target is left.
+func (r *run) nothing() error {
+	errs := []error{ErrNothing}
+	for _, t := range r.targets {
+		if t.Err == nil {
+			return nil
+		}
+		errs = append(errs, t.Err)
+	}
+	return errors.Join(errs...)
+}
+
+// open opens all repositories, before any store is touched.
+func (r *run) open(ctx context.Context) error {
+	if len(r.Targets) == 0 {
+		return fmt.Errorf("%w: no target is given", ErrNothing)
+	}
+	r.report.Targets = make([]TargetReport, len(r.Targets))
+	var g sync.WaitGroup
+	for n, store := range r.Targets {
+		t := &targetRun{n: n, TargetReport: TargetReport{Name: store.Name(), Stored: map[string]int64{}}}
+		r.targets = append(r.targets, t)
+		g.Go(func() {
+			t.repo, t.Err = repository.Open(ctx, store)
+		})
+	}
+	g.Wait()
+	for _, t := range r.targets {
+		r.report.Targets[t.n] = t.TargetReport
+	}
+	return r.nothing()
+}
+
+// capture takes the cut.
+func (r *run) capture(ctx context.Context, dir string) error {
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return fmt.Errorf("staging: %w", err)
+	}
+	var sources []source.Source
+	for _, c := range r.Components {
+		sources = append(sources, c.Source)
+	}
+	var err error
+	r.cut, err = source.Cut(ctx, sources, source.Options{
+		Staging: dir, FreezeTimeout: r.FreezeTimeout, Now: r.Now, Progress: r.Progress,
+	})
+	if err != nil {
+		return err
+	}
+	r.report.CapturedAt = r.cut.Instant
+	var failed []error
+	for _, c := range r.Components {
+		name := c.Source.Name()
+		report := ComponentReport{Name: name, Kind: c.Source.Kind(), Held: r.cut.Held[name], Err: r.cut.Failed[name]}
+		if f := r.cut.Frozen[name]; f != nil {
+			report.Size = f.Size()
+		}
+		r.report.Components = append(r.report.Components, report)
+		if report.Err != nil {
+			failed = append(failed, report.Err)
+		}
+	}
+	if len(r.cut.Frozen) == 0 {
+		return errors.Join(append([]error{fmt.Errorf("%w: no component could be captured", ErrNothing)}, failed...)...)
+	}
+	return nil
+}
+
+// begin starts a session in every target that is open.
+func (r *run) begin(ctx context.Context) {
+	var g sync.WaitGroup
+	for _, t := range r.targets {
+		if t.Err != nil {
+			continue
+		}
+		g.Go(func() {
+			t.Err = t.begin(ctx, r)
+		})
+	}
+	g.Wait()
+}
+
+// commit votes in every target that is left.
+func (r *run) commit(ctx context.Context, components []packedComponent) {
+	r.grade(components)
+	var g sync.WaitGroup
+	for _, t := range r.targets {
+		if t.Err != nil {
+			continue
+		}
+		g.Go(func() {
+			t.Err = t.commit(ctx, r, components)
+		})
+	}
+	g.Wait()
+}
