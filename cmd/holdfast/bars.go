@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -12,15 +13,17 @@ import (
 // bars draws one progress bar for each task on a terminal: bytes, rate, time
 // left. A bar vanishes when its task is over, and all of them with stop.
 type bars struct {
-	p *mpb.Progress
+	p   *mpb.Progress
+	now func() time.Time
 
 	mu    sync.Mutex
 	tasks map[string]*mpb.Bar
 }
 
-func newBars(w io.Writer) *bars {
+func newBars(w io.Writer, now func() time.Time) *bars {
 	return &bars{
 		p:     mpb.New(mpb.WithOutput(w), mpb.WithAutoRefresh(), mpb.WithRefreshRate(150*time.Millisecond)),
+		now:   now,
 		tasks: map[string]*mpb.Bar{},
 	}
 }
@@ -31,14 +34,12 @@ func (b *bars) Add(task string, done, total int64) {
 	defer b.mu.Unlock()
 	bar := b.tasks[task]
 	if bar == nil {
+		start := b.now()
+		pace := func(s decor.Statistics) string { return pace(s.Current, s.Total, b.now().Sub(start)) }
 		bar = b.p.AddBar(0,
 			mpb.BarRemoveOnComplete(),
 			mpb.PrependDecorators(decor.Name(task, decor.WCSyncSpaceR)),
-			mpb.AppendDecorators(
-				decor.CountersKibiByte("% .1f / % .1f", decor.WCSyncSpace),
-				decor.AverageSpeed(decor.SizeB1024(0), "% .1f", decor.WCSyncSpace),
-				decor.AverageETA(decor.ET_STYLE_GO, decor.WCSyncSpace),
-			))
+			mpb.AppendDecorators(decor.Any(pace, decor.WCSyncSpaceR)))
 		b.tasks[task] = bar
 	}
 	if total > 0 {
@@ -48,6 +49,24 @@ func (b *bars) Add(task string, done, total int64) {
 	if total > 0 && bar.Current() >= total {
 		bar.SetTotal(total, true)
 	}
+}
+
+// pace tells how much is done, of how much, how fast, and how long the rest will
+// take at that rate. total is 0 when it is not known.
+func pace(done, total int64, elapsed time.Duration) string {
+	s := size(done)
+	if total > 0 {
+		s += " of " + size(total)
+	}
+	if done <= 0 || elapsed < time.Second {
+		return s
+	}
+	rate := float64(done) / elapsed.Seconds()
+	s += fmt.Sprintf(", %s/s", size(int64(rate)))
+	if total > done {
+		s += fmt.Sprintf(", %v left", time.Duration(float64(total-done)/rate*float64(time.Second)).Round(time.Second))
+	}
+	return s
 }
 
 // stop takes the bars off the terminal, also those whose task never ended.

@@ -5,9 +5,13 @@ import (
 	"errors"
 	"io/fs"
 
+	"github.com/atocore/holdfast/core/archive"
 	"github.com/atocore/holdfast/core/config"
 	"github.com/atocore/holdfast/core/manifest"
+	"github.com/atocore/holdfast/core/repository"
+	"github.com/atocore/holdfast/core/restore"
 	"github.com/atocore/holdfast/core/source"
+	"github.com/atocore/holdfast/core/state"
 	"github.com/atocore/holdfast/core/target"
 )
 
@@ -44,8 +48,24 @@ func classify(ctx context.Context, err error) *failure {
 		return known
 	case errors.As(err, new(config.Errors)):
 		return &failure{code: exitConfig, id: "config_invalid", err: err}
-	case errors.As(err, &decode) && decode.ID == manifest.UnsupportedFormat:
-		return &failure{code: exitFormat, id: "format_unsupported", err: err, hint: "use a newer holdfast"}
+	case errors.Is(err, state.ErrLocked):
+		return &failure{code: exitLocked, id: "locked", err: err}
+	case errors.As(err, new(*source.SpaceError)), errors.As(err, new(*restore.SpaceError)):
+		return &failure{code: exitFailed, id: "no_space", err: err}
+	case errors.Is(err, restore.ErrNotEmpty):
+		return &failure{code: exitRefused, id: "directory_not_empty", err: err, hint: "--to wants a new or empty directory"}
+	case errors.Is(err, repository.ErrNotInitialised):
+		return &failure{code: exitUninitialised, id: "target_not_initialised", err: err}
+	case errors.Is(err, repository.ErrNoSnapshot):
+		return &failure{code: exitNoMatch, id: "no_snapshot", err: err}
+	case errors.Is(err, repository.ErrSealed):
+		return &failure{code: exitAuth, id: "snapshot_encrypted", err: err}
+	case errors.Is(err, repository.ErrRevoked):
+		return &failure{code: exitFailed, id: "create_revoked", err: err}
+	case errors.Is(err, repository.ErrNewer), errors.As(err, &decode) && decode.ID == manifest.UnsupportedFormat:
+		return &failure{code: exitFormat, id: "format_unsupported", err: err}
+	case errors.Is(err, repository.ErrDamaged), errors.As(err, new(*archive.DamageError)):
+		return &failure{code: exitDamage, id: "repository_damaged", err: err, hint: "see holdfast validate"}
 	case errors.As(err, &decode):
 		return &failure{code: exitDamage, id: "manifest_" + decode.ID, err: err}
 	case errors.As(err, new(*target.Error)):

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/atocore/holdfast/core/config"
+	"github.com/atocore/holdfast/core/repository"
+	"github.com/atocore/holdfast/core/target"
+	"github.com/atocore/holdfast/targets/builtin"
 )
 
 // initReport is the summary of `holdfast init`.
@@ -115,6 +119,20 @@ func (a *app) init(ctx context.Context, f initFlags, write bool) error {
 		}
 	}
 	return a.finish(r)
+}
+
+// mark makes a target a repository, unless it is one.
+func (a *app) mark(ctx context.Context, t config.Target) (initTarget, error) {
+	raw, err := builtin.Create(ctx, t.Plugin, t.Config)
+	if err != nil {
+		return initTarget{}, err
+	}
+	store := target.Open(t.Name, raw, target.Options{})
+	r, created, err := repository.Init(ctx, store, rand.Reader)
+	if err := errors.Join(err, store.Close()); err != nil {
+		return initTarget{}, err
+	}
+	return initTarget{t.Name, r.ID, created}, nil
 }
 
 // draft makes the configuration that is to be written to path.

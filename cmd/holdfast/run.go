@@ -25,7 +25,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetOut(a.stdout)
 	root.SetErr(stderr)
 
+	start := a.now()
 	err := root.ExecuteContext(ctx)
+	a.log.Debug("done", "elapsed", a.now().Sub(start), "error", err)
 	if err == nil && a.stdout.err == nil {
 		return a.code
 	}
@@ -129,6 +131,13 @@ Start with: holdfast init, holdfast create, holdfast list, holdfast validate.
 func commands(a *app) []*cobra.Command {
 	return []*cobra.Command{
 		newInit(a),
+		newCreate(a),
+		newList(a),
+		newShow(a),
+		newValidate(a),
+		newRestore(a),
+		newDump(a),
+		newDoctor(a),
 		newVersion(a),
 		newCompletion(a),
 	}

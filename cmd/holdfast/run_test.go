@@ -12,9 +12,14 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/atocore/holdfast/core/archive"
+	"github.com/atocore/holdfast/core/backup"
 	"github.com/atocore/holdfast/core/config"
 	"github.com/atocore/holdfast/core/manifest"
+	"github.com/atocore/holdfast/core/repository"
+	"github.com/atocore/holdfast/core/restore"
 	"github.com/atocore/holdfast/core/source"
+	"github.com/atocore/holdfast/core/state"
 	"github.com/atocore/holdfast/core/target"
 )
 
@@ -106,6 +111,18 @@ func TestClassify(t *testing.T) {
 		{"unreadable configuration", t.Context(), configFailure(os.ErrPermission), exitConfig, "config_unreadable"},
 		{"newer format", t.Context(), &manifest.DecodeError{ID: manifest.UnsupportedFormat}, exitFormat, "format_unsupported"},
 		{"bad manifest", t.Context(), &manifest.DecodeError{ID: manifest.DuplicateField}, exitDamage, "manifest_duplicate_field"},
+		{"locked", t.Context(), state.ErrLocked, exitLocked, "locked"},
+		{"staging full", t.Context(), &source.SpaceError{}, exitFailed, "no_space"},
+		{"disk full", t.Context(), &restore.SpaceError{}, exitFailed, "no_space"},
+		{"not empty", t.Context(), restore.ErrNotEmpty, exitRefused, "directory_not_empty"},
+		{"not initialised", t.Context(), repository.ErrNotInitialised, exitUninitialised, "target_not_initialised"},
+		{"no snapshot", t.Context(), repository.ErrNoSnapshot, exitNoMatch, "no_snapshot"},
+		{"encrypted", t.Context(), repository.ErrSealed, exitAuth, "snapshot_encrypted"},
+		{"revoked", t.Context(), repository.ErrRevoked, exitFailed, "create_revoked"},
+		{"newer repository", t.Context(), repository.ErrNewer, exitFormat, "format_unsupported"},
+		{"damaged", t.Context(), &repository.ObjectError{Key: "k", Err: io.EOF}, exitDamage, "repository_damaged"},
+		{"damaged volume", t.Context(), &archive.DamageError{Err: io.EOF}, exitDamage, "repository_damaged"},
+		{"nothing captured, by a target", t.Context(), errors.Join(backup.ErrNothing, at(target.KindDenied)), exitTarget, "target_denied"},
 		{"source", t.Context(), &source.Fault{ID: "db_truncated", Kind: source.ErrInvalid}, exitFailed, "db_truncated"},
 		{"target", t.Context(), at(target.KindUnknown), exitTarget, "target_failed"},
 		{"target denied", t.Context(), at(target.KindDenied), exitTarget, "target_denied"},

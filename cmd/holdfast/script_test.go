@@ -17,6 +17,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.uber.org/goleak"
 
+	"github.com/atocore/holdfast/core/state"
 	"github.com/atocore/holdfast/examples/quickstart/store"
 )
 
@@ -106,6 +107,42 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 		_, err = store.Touch(context.Background(), ts.MkAbs(args[0]), fraction, 1)
 		ts.Check(err)
 	},
+	// damage GLOB: flips a bit in the middle of every file.
+	"damage": func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) != 1 {
+			ts.Fatalf("usage: damage GLOB")
+		}
+		paths, err := filepath.Glob(ts.MkAbs(args[0]))
+		ts.Check(err)
+		if len(paths) == 0 {
+			ts.Fatalf("no file is called %s", args[0])
+		}
+		for _, path := range paths {
+			b, err := os.ReadFile(path)
+			ts.Check(err)
+			b[len(b)/2] ^= 1
+			ts.Check(os.WriteFile(path, b, 0o600))
+		}
+	},
+	// checkstore FILE: the database is one moment of the generated store.
+	"checkstore": func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) != 1 {
+			ts.Fatalf("usage: checkstore FILE")
+		}
+		_, err := store.Check(context.Background(), ts.MkAbs(args[0]))
+		ts.Check(err)
+	},
+	// lockset STATE SET: holds the lock of a set until the script ends.
+	"lockset": func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) != 2 {
+			ts.Fatalf("usage: lockset STATE SET")
+		}
+		dir, err := state.Open(ts.MkAbs(args[0]))
+		ts.Check(err)
+		lock, err := dir.Lock(args[1])
+		ts.Check(err)
+		ts.Defer(func() { ts.Check(lock.Unlock()) })
+	},
 }
 
 // checkLines checks stdout of a --json run and returns the type of its last line.
@@ -141,7 +178,26 @@ func checkLines(stdout []byte) (last string, err error) {
 
 // checkSchema checks one JSON document against schema/<name>.json.
 func checkSchema(name string, document []byte) error {
-	schema, err := jsonschema.NewCompiler().Compile(filepath.Join("schema", filepath.Base(name)+".json"))
+	files, err := filepath.Glob("schema/*.json")
+	if err != nil {
+		return err
+	}
+	compiler := jsonschema.NewCompiler()
+	compiler.AssertFormat()
+	for _, path := range files {
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		schema, err := jsonschema.UnmarshalJSON(f)
+		if err := errors.Join(err, f.Close()); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		if err := compiler.AddResource(schemas+filepath.Base(path), schema); err != nil {
+			return err
+		}
+	}
+	schema, err := compiler.Compile(schemas + name + ".json")
 	if err != nil {
 		return err
 	}
@@ -151,3 +207,6 @@ func checkSchema(name string, document []byte) error {
 	}
 	return schema.Validate(instance)
 }
+
+// schemas is what the $id of every schema begins with.
+const schemas = "https://github.com/atocore/holdfast/cmd/holdfast/schema/"

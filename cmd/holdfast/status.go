@@ -21,7 +21,7 @@ func (a *app) progress() (p progress.Progress, stop func()) {
 	case a.json:
 		return newTally(time.Second, a.now, func(s status) { _ = a.encode(s) }), func() {} // the sink keeps the error
 	case isTerminal(a.stderr):
-		b := newBars(a.stderr)
+		b := newBars(a.stderr, a.now)
 		return b, b.stop
 	}
 	return newTally(15*time.Second, a.now, func(s status) { s.line(a.stderr) }), func() {}

@@ -57,7 +57,7 @@ func TestTally(t *testing.T) {
 // Reports from many goroutines, a task that never ends, and one that is over:
 // stop returns and leaves nothing running.
 func TestBars(t *testing.T) {
-	b := newBars(io.Discard)
+	b := newBars(io.Discard, time.Now)
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
@@ -70,4 +70,25 @@ func TestBars(t *testing.T) {
 	}
 	wg.Wait()
 	b.stop()
+}
+
+func TestPace(t *testing.T) {
+	tests := []struct {
+		done, total int64
+		elapsed     time.Duration
+		want        string
+	}{
+		{0, 0, 0, "0 B"},
+		{0, 1 << 30, time.Minute, "0 B of 1.0 GiB"},
+		{5 << 20, 0, 2 * time.Second, "5.0 MiB, 2.5 MiB/s"},
+		{5 << 20, 20 << 20, 500 * time.Millisecond, "5.0 MiB of 20 MiB"},
+		{5 << 20, 20 << 20, 2 * time.Second, "5.0 MiB of 20 MiB, 2.5 MiB/s, 6s left"},
+		{20 << 20, 20 << 20, 2 * time.Second, "20 MiB of 20 MiB, 10 MiB/s"},
+		{21 << 20, 20 << 20, 2 * time.Second, "21 MiB of 20 MiB, 11 MiB/s"},
+	}
+	for _, tt := range tests {
+		if got := pace(tt.done, tt.total, tt.elapsed); got != tt.want {
+			t.Errorf("pace(%d, %d, %v) = %q, want %q", tt.done, tt.total, tt.elapsed, got, tt.want)
+		}
+	}
 }

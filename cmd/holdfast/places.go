@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/atocore/holdfast/core/config"
+	"github.com/atocore/holdfast/core/manifest"
+	"github.com/atocore/holdfast/core/repository"
+	"github.com/atocore/holdfast/core/target"
+	"github.com/atocore/holdfast/targets/builtin"
+)
+
+// placeFlags say which repositories a command reads: the targets of the
+// configuration, or one named by a URL, for which no configuration is needed.
+type placeFlags struct {
+	targets []string
+	set     string
+	from    string
+}
+
+func (p *placeFlags) bind(f *pflag.FlagSet) {
+	f.StringArrayVar(&p.targets, "target", nil, "only this `target`; may be given again for more (default: all)")
+	f.StringVar(&p.set, "set", "", "`name` of the set (default: that of the configuration, or the only one)")
+	f.StringVar(&p.from, "from", "", "read the repository at this `URL`, as file:///backup/atocore, and no configuration")
+}
+
+// place is a repository that can be opened.
+type place struct {
+	name string
+	open func(context.Context) (target.Target, error)
+	set  string // "": the only one there is
+}
+
+// places resolves the flags, without touching any target. The configuration is
+// nil with --from.
+func (a *app) places(p placeFlags) ([]place, *config.Config, error) {
+	if p.set != "" && !manifest.ValidSet(p.set) {
+		return nil, nil, usage(fmt.Errorf("--set %q is no name of a set", p.set))
+	}
+	if p.from != "" {
+		if len(p.targets) > 0 {
+			return nil, nil, usage(errors.New("--from and --target exclude each other"))
+		}
+		open := func(ctx context.Context) (target.Target, error) { return builtin.OpenURL(ctx, p.from) }
+		return []place{{name: p.from, open: open, set: p.set}}, nil, nil
+	}
+	c, err := a.config()
+	if err != nil {
+		return nil, nil, err
+	}
+	targets, err := chosen(c, p.targets)
+	if err != nil {
+		return nil, nil, err
+	}
+	if p.set == "" {
+		p.set = c.Set
+	}
+	var out []place
+	for _, t := range targets {
+		open := func(ctx context.Context) (target.Target, error) { return builtin.Open(ctx, t.Plugin, t.Config) }
+		out = append(out, place{name: t.Name, open: open, set: p.set})
+	}
+	return out, c, nil
+}
+
+// chosen returns the targets of those names in the order of the configuration;
+// all of them for no names.
+func chosen(c *config.Config, names []string) ([]config.Target, error) {
+	if len(names) == 0 {
+		return c.Targets, nil
+	}
+	want := map[string]bool{}
+	for _, name := range names {
+		if _, ok := c.Target(name); !ok {
+			var known []string
+			for _, t := range c.Targets {
+				known = append(known, t.Name)
+			}
+			return nil, usage(fmt.Errorf("%s has no target %q; it has %s", c.File, name, strings.Join(known, ", ")))
+		}
+		want[name] = true
+	}
+	var out []config.Target
+	for _, t := range c.Targets {
+		if want[t.Name] {
+			out = append(out, t)
+		}
+	}
+	return out, nil
+}
+
+// opened is an opened repository; the caller closes it.
+type opened struct {
+	*repository.Repository
+	place
+}
+
+func (o *opened) close() { _ = o.Store.Close() } // nothing was written that a failure could lose
+
+// connect opens the repository.
+func (a *app) connect(ctx context.Context, p place) (*opened, error) {
+	t, err := p.open(ctx)
+	if err != nil {
+		var e *target.Error
+		if errors.As(err, &e) && e.Target == "" {
+			err = fmt.Errorf("target %s: %w", p.name, err)
+		}
+		return nil, err
+	}
+	store := target.Open(p.name, t, target.Options{})
+	r, err := repository.Open(ctx, store)
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	o := &opened{Repository: r, place: p}
+	if o.set == "" {
+		if o.set, err = o.onlySet(ctx); err != nil {
+			o.close()
+			return nil, err
+		}
+	}
+	a.log.Debug("target opened", "target", o.name, "repository", o.ID, "set", o.set)
+	return o, nil
+}
+
+func (o *opened) onlySet(ctx context.Context) (string, error) {
+	sets, err := o.Sets(ctx)
+	switch {
+	case err != nil:
+		return "", err
+	case len(sets) == 0:
+		return "", fmt.Errorf("%w: the repository at %s is empty", repository.ErrNoSnapshot, o.name)
+	case len(sets) > 1:
+		return "", usage(fmt.Errorf("the repository at %s holds the sets %s: choose one with --set", o.name, strings.Join(sets, ", ")))
+	}
+	return sets[0], nil
+}
+
+// found is a snapshot and the repository that it was found in.
+type found struct {
+	*opened
+	view     *repository.View
+	manifest *manifest.Manifest
+}
+
+// find looks for a snapshot in one place after the other. One that cannot be
+// read, or whose snapshot is damaged, is passed over with a warning; when none
+// has the snapshot, the first such fault is the error, for the snapshot may be
+// there.
+func (a *app) find(ctx context.Context, places []place, ref string, components []string) (*found, error) {
+	var fault, missing error
+	for _, p := range places {
+		f, err := a.findIn(ctx, p, ref, components)
+		switch {
+		case err == nil:
+			if fault != nil {
+				a.warn(fault)
+			}
+			return f, nil
+		case ctx.Err() != nil:
+			return nil, err
+		case errors.Is(err, repository.ErrNoSnapshot):
+			if missing == nil {
+				missing = err
+			}
+		case fault == nil:
+			fault = err
+		}
+	}
+	if fault != nil {
+		return nil, fault
+	}
+	return nil, missing
+}
+
+func (a *app) findIn(ctx context.Context, p place, ref string, components []string) (*found, error) {
+	o, err := a.connect(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	view, err := o.View(ctx, o.set)
+	if err == nil {
+		var m *manifest.Manifest
+		if m, err = o.Find(ctx, view, ref, components, a.now()); err == nil {
+			a.log.Debug("snapshot found", "target", o.name, "id", m.ID, "grade", m.Grade)
+			return &found{o, view, m}, nil
+		}
+	}
+	o.close()
+	return nil, err
+}
+
+// warn tells a person of something that did not stop the command.
+func (a *app) warn(err error) {
+	_, _ = io.WriteString(a.stderr, a.paint(yellow, "warning:")+" "+err.Error()+"\n")
+}
