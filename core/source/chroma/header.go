@@ -62,7 +62,7 @@ const (
 func (h header) check(dimension int64) error {
 	switch {
 	case h.m < 2 || h.m > maxLinks || h.maxM != h.m:
-		return fmt.Errorf("M is %d and maxM %d", h.m, h.maxM)
+		return fmt.Errorf("m is %d and maxM %d", h.m, h.maxM)
 	case h.maxM0 != 2*h.maxM:
 		return fmt.Errorf("maxM0 is %d, not twice maxM, which is %d", h.maxM0, h.maxM)
 	case h.offsetLevel0 != 0:

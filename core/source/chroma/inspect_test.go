@@ -176,7 +176,7 @@ func TestInspectFinds(t *testing.T) {
 		}, "queue", IDSet, false},
 		{"queue without a vector", func(t *testing.T, d string) {
 			execSQL(t, d, "UPDATE embeddings_queue SET vector = NULL WHERE seq_id = 1100")
-		}, "queue", IDSet, false},
+		}, "replay", IDSet, true},
 		{"too many links", func(t *testing.T, d string) { le32(t, seg(d, dataFile), 0, 33) }, "graph", IDGraph, true},
 		{"link to nowhere", func(t *testing.T, d string) { le32(t, seg(d, dataFile), 4, 1000) }, "graph", IDGraph, true},
 		{"NaN", func(t *testing.T, d string) { le32(t, seg(d, dataFile), 132+4, 0x7fc00000) }, "graph", IDGraph, true},

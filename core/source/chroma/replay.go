@@ -16,7 +16,7 @@ func (c *census) replay(ctx context.Context, st *store, col *collection, labels 
 	for _, l := range labels {
 		ids = append(ids, l.id)
 	}
-	vectors, err := c.applyQueue(ctx, st, col, since, ids)
+	vectors, err := c.applyQueue(ctx, st, lastVectors, col.topic, since, ids)
 	if err != nil {
 		return err
 	}
@@ -30,7 +30,7 @@ func (c *census) replay(ctx context.Context, st *store, col *collection, labels 
 	if err != nil {
 		return err
 	}
-	metadata, err := c.applyQueue(ctx, st, col, col.metadata.maxSeq, ids)
+	metadata, err := c.applyQueue(ctx, st, lastOperations, col.topic, col.metadata.maxSeq, ids)
 	if err != nil {
 		return err
 	}
@@ -48,8 +48,9 @@ func (c *census) replay(ctx context.Context, st *store, col *collection, labels 
 	return nil
 }
 
-// applyQueue applies the queue's rows beyond since to a set of ids, and returns it sorted.
-func (c *census) applyQueue(ctx context.Context, st *store, col *collection, since int64, ids []uint64) ([]uint64, error) {
+// applyQueue applies the queue's rows that q selects, those beyond since, to a set of ids, and
+// returns it sorted.
+func (c *census) applyQueue(ctx context.Context, st *store, q, topic string, since int64, ids []uint64) ([]uint64, error) {
 	last := map[uint64]bool{} // true: added
 	err := each(ctx, st.db, func(scan func(...any) error) error {
 		var id sql.RawBytes
@@ -57,7 +58,7 @@ func (c *census) applyQueue(ctx context.Context, st *store, col *collection, sin
 		err := scan(&id, &op, &seq)
 		last[maphash.Bytes(c.seed, id)] = op != 3
 		return err
-	}, lastOperations, col.topic, since)
+	}, q, topic, since)
 	if err != nil {
 		return nil, err
 	}

@@ -51,10 +51,10 @@ func (c *census) collection(ctx context.Context, st *store, col *collection) err
 // FLOAT32 and INT32, take four bytes a number.
 func (c *census) queue(ctx context.Context, st *store, col *collection) error {
 	var bad int64
-	err := st.db.QueryRowContext(ctx, `SELECT count(*) FROM embeddings_queue WHERE topic = ?1
-		AND (vector IS NOT NULL AND length(vector) <> 4 * ?2 OR vector IS NULL AND operation IN (0, 2))`, col.topic, col.dimension).Scan(&bad)
+	err := st.db.QueryRowContext(ctx, `SELECT count(*) FROM embeddings_queue
+		WHERE topic = ? AND length(vector) <> 4 * ?`, col.topic, col.dimension).Scan(&bad)
 	if err == nil && bad > 0 {
-		c.fail(ruleQueue, "collection %s has %d rows in the queue without a vector of dimension %d", col.name, bad, col.dimension)
+		c.fail(ruleQueue, "collection %s, of dimension %d, has %d vectors of another length in the queue", col.name, col.dimension, bad)
 	}
 	return err
 }

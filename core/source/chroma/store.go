@@ -184,10 +184,14 @@ func (c *census) readTopics(ctx context.Context, st *store) error {
 	return err
 }
 
-// lastOperations is each id's last add (0), upsert (2) or delete (3) of a topic beyond a sequence
-// number. Updates (1) change no membership.
-const lastOperations = `SELECT id, operation, max(seq_id) FROM embeddings_queue
-	WHERE topic = ?1 AND seq_id > ?2 AND operation <> 1 GROUP BY id`
+// The last add (0), upsert (2) or delete (3) of each id of a topic beyond a sequence number. Updates
+// (1) change no membership; for vectors, neither does a row that brings none.
+const (
+	lastOperations = `SELECT id, operation, max(seq_id) FROM embeddings_queue
+		WHERE topic = ?1 AND seq_id > ?2 AND operation <> 1 GROUP BY id`
+	lastVectors = `SELECT id, operation, max(seq_id) FROM embeddings_queue
+		WHERE topic = ?1 AND seq_id > ?2 AND operation <> 1 AND (operation = 3 OR vector IS NOT NULL) GROUP BY id`
+)
 
 func (c *census) readFacts(ctx context.Context, st *store) error {
 	for _, col := range st.collections {
