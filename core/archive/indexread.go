@@ -22,8 +22,11 @@ type Limits struct {
 // described by a patch on it. A reader can so bound the base by what the manifest says of the stream.
 func BaseLimit(size int64) int64 { return max(1<<30, 16*min(size, 1<<48)) }
 
-// maxParts bounds the members of a stream.
-const maxParts = 1 << 20
+// Bounds of a stream.
+const (
+	maxParts  = 1 << 20
+	maxChunks = 1 << 32
+)
 
 // ReadIndex reads an index from r, plain zstd, into a recipe in scratch space. A patch needs the recipe
 // of the full index that it names and the SHA-256 of that index's plain bytes; for a full index both
@@ -307,6 +310,9 @@ func (x *indexReader) add(e Entry) error {
 	r := x.recipe
 	if r.Size%align != 0 {
 		return bad(BadSize, "a chunk behind one that ends at %d", r.Size)
+	}
+	if r.count == maxChunks {
+		return bad(BadSize, "more than 2^32 chunks")
 	}
 	if int64(e.Length) > x.limits.Size-r.Size {
 		return bad(BadSize, "chunks of more than the stream's %d bytes", x.limits.Size)

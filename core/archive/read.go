@@ -67,7 +67,7 @@ func Read(ctx context.Context, r *Recipe, o ReadOptions) error {
 	if o.From == o.End {
 		return ctx.Err()
 	}
-	if o.End > r.count || o.From < 0 || o.From > o.End || r.count > 1<<32 {
+	if o.End > r.count || o.From < 0 || o.From > o.End || r.count > maxChunks {
 		return fmt.Errorf("chunks %d to %d of a recipe of %d", o.From, o.End, r.count)
 	}
 	first, err := r.cursor().one(o.From)
