@@ -49,6 +49,15 @@ func TestListNeverShrinks(t *testing.T) {
 	}{
 		{"complete", []page{{keys: abc}}, nil},
 		{"interrupted twice", []page{{keys: abc[:1], err: unavailable()}, {keys: abc[:2], err: unavailable()}, {keys: abc}}, nil},
+		{"interrupted behind every key, often", []page{
+			{err: unavailable()},
+			{err: unavailable()},
+			{keys: abc[:1], err: unavailable()},
+			{err: unavailable()},
+			{keys: abc[:2], err: unavailable()},
+			{err: unavailable()},
+			{keys: abc},
+		}, nil},
 		{"fails on page two", []page{{keys: abc[:1], err: denied}}, target.ErrDenied},
 		{"fails without a kind", []page{{keys: abc, err: errors.New("unexpected end of XML")}}, errAny},
 		{"down for ever", []page{{err: unavailable()}}, target.ErrUnavailable},
@@ -135,6 +144,20 @@ func TestListStable(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a size changes", func(t *testing.T) {
+		var mem *memtarget.Target
+		n := 0
+		s, mem := quick(func(context.Context, memtarget.Op, string) memtarget.Fault {
+			if n++; n == 2 {
+				mem.Set("k", []byte("longer"))
+			}
+			return memtarget.Fault{}
+		})
+		mem.Set("k", nil)
+		if all, err := s.ListStable(t.Context(), ""); err != nil || n != 3 || all[0].Size != 6 {
+			t.Errorf("%v, %v after %d listings, want 3", all, err, n)
+		}
+	})
 	t.Run("never", func(t *testing.T) {
 		var mem *memtarget.Target
 		n := 0
