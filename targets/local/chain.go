@@ -89,3 +89,19 @@ func (t *Target) settle(c chain) error {
 	}
 	return nil
 }
+
+// prune removes the directories above key that hold nothing.
+func (t *Target) prune(key string) {
+	dir, _ := split(key)
+	for dir != "." {
+		parent, name := split(dir)
+		d, err := t.root.OpenRoot(parent)
+		if err == nil {
+			err = errors.Join(removeDir(d, name), d.Close())
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return // other objects are in it, or a writer's temporary file
+		}
+		dir = parent
+	}
+}

@@ -48,10 +48,8 @@ func TestStepFails(t *testing.T) {
 					t.Errorf("the step was never reached")
 				}
 				wantKeys(t, x)
-				for _, name := range everything(t, path) {
-					if strings.Contains(name, tempPrefix) {
-						t.Errorf("left %s", name)
-					}
+				if names := everything(t, path); len(names) != 0 {
+					t.Errorf("left %q", names)
 				}
 				x.failAt = nil
 				mustPut(t, x, "s/a/b", body)
@@ -200,6 +198,60 @@ func TestProbeWithoutHardLinks(t *testing.T) {
 	}
 }
 
+// TestProbeSeesReplacing lets a second file take the name of the first.
+func TestProbeSeesReplacing(t *testing.T) {
+	path := t.TempDir()
+	x := create(t, path)
+	n := 0
+	x.failAt = func(s step, name string) error {
+		if n++; s == stepLink && n > 1 {
+			_ = os.Remove(filepath.Join(path, name))
+		}
+		return nil
+	}
+	if err := x.Probe(t.Context()); !errors.Is(err, target.ErrInvalid) || !strings.Contains(err.Error(), "second file") {
+		t.Errorf("got %v", err)
+	}
+	if names := everything(t, path); len(names) != 0 {
+		t.Errorf("left %q", names)
+	}
+}
+
+// TestPutLosesRace lets another writer take the name at the last moment.
+func TestPutLosesRace(t *testing.T) {
+	for _, c := range []struct {
+		theirs   string
+		ifAbsent bool
+		want     error
+	}{
+		{"ours", true, target.ErrExists},
+		{"ours", false, nil},
+		{"theirs", true, target.ErrExists},
+		{"theirs", false, target.ErrExists},
+		{"them", false, target.ErrExists},
+	} {
+		path := t.TempDir()
+		x, other := create(t, path), open(t, path)
+		x.failAt = func(s step, _ string) error {
+			if s == stepLink {
+				mustPut(t, other, "k", c.theirs)
+			}
+			return nil
+		}
+		o := optionsFor([]byte("ours"))
+		o.IfAbsent = c.ifAbsent
+		if _, err := x.Put(t.Context(), "k", strings.NewReader("ours"), o); !errors.Is(err, c.want) {
+			t.Errorf("%+v: %v", c, err)
+		}
+		if b, err := get(t.Context(), x, "k"); string(b) != c.theirs {
+			t.Errorf("%+v: stored %q, %v", c, b, err)
+		}
+		if names := everything(t, path); len(names) != 1 {
+			t.Errorf("%+v: left %q", c, names)
+		}
+	}
+}
+
 // TestPutRacesWithPruning removes the directory of a put, and its temporary file,
 // at the worst moments: the put begins anew.
 func TestPutRacesWithPruning(t *testing.T) {
@@ -297,9 +349,13 @@ func TestRemoveStale(t *testing.T) {
 	path := t.TempDir()
 	x, other := create(t, path), open(t, path)
 	mustPut(t, x, "s/a/b", "x")
-	dead := filepath.Join(path, "s", "a", tempPrefix+"DEAD")
-	if err := os.WriteFile(dead, []byte("half"), 0o600); err != nil {
+	if err := os.MkdirAll(filepath.Join(path, "s", "only"), 0o700); err != nil {
 		t.Fatal(err)
+	}
+	for _, dir := range []string{"a", "only"} {
+		if err := os.WriteFile(filepath.Join(path, "s", dir, tempPrefix+"DEAD"), []byte("half"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	writing, goOn := make(chan struct{}), make(chan struct{})
 	var once sync.Once
@@ -313,15 +369,14 @@ func TestRemoveStale(t *testing.T) {
 	go func() { done <- put(t.Context(), x, "s/a/c", "y") }()
 	<-writing
 	n, err := other.RemoveStale(t.Context())
-	if err != nil || n != 1 {
-		t.Errorf("RemoveStale: %d, %v; want the dead one", n, err)
+	if err != nil || n != 2 {
+		t.Errorf("RemoveStale: %d, %v; want the two dead ones", n, err)
 	}
 	close(goOn)
 	if err := <-done; err != nil {
 		t.Errorf("the living writer: %v", err)
 	}
-	wantKeys(t, other, "s/a/b", "s/a/c")
-	if names := everything(t, path); slices.ContainsFunc(names, func(s string) bool { return strings.Contains(s, "~") }) {
+	if names := everything(t, path); !slices.Equal(names, []string{"s", "s/a", "s/a/b", "s/a/c"}) {
 		t.Errorf("left %q", names)
 	}
 }

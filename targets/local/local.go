@@ -28,8 +28,8 @@
 // space, until [Target.RemoveStale] finds that no process holds its lock.
 //
 // Directories get mode 0700 and files 0600, whatever the umask. Directories
-// that a deletion leaves empty are removed. A deletion is not forced to the
-// disk: after a power failure a deleted object may be back.
+// that a deletion or a failed put leaves empty are removed. A deletion is not
+// forced to the disk: after a power failure a deleted object may be back.
 //
 // The package needs Linux or another Unix.
 package local

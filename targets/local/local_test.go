@@ -201,8 +201,8 @@ func TestLinksAreNotFollowed(t *testing.T) {
 			if err := c.make(path); err != nil {
 				t.Fatal(err)
 			}
-			if err := put(ctx, made, c.key, "over"); err == nil {
-				t.Error("Put succeeds")
+			if err := put(ctx, made, c.key, "over"); !errors.Is(err, target.ErrCorrupt) {
+				t.Errorf("Put: %v, want ErrCorrupt", err)
 			}
 			if _, err := made.Get(ctx, c.key, 0, -1); err == nil {
 				t.Error("Get succeeds")

@@ -50,8 +50,8 @@ func (t *Target) probe() error {
 	return nil
 }
 
-// RemoveStale removes the temporary files of writers that are dead, and returns
-// how many there were. A file whose lock is held belongs to a living writer, on
+// RemoveStale removes the temporary files of writers that are dead, with the
+// directories that this leaves empty, and returns how many files there were. A file whose lock is held belongs to a living writer, on
 // any host if the file system shares its locks, and is left alone.
 func (t *Target) RemoveStale(ctx context.Context) (int, error) {
 	const op = "sweep"
@@ -86,6 +86,9 @@ func (t *Target) removeStale(ctx context.Context, d *os.Root) (int, error) {
 			if err = serr; err == nil {
 				n, err = t.removeStale(ctx, sub)
 				err = errors.Join(err, sub.Close())
+			}
+			if n > 0 {
+				_ = removeDir(d, e.Name()) // if nothing else is in it
 			}
 		case e.Type().IsRegular() && strings.HasPrefix(e.Name(), tempPrefix):
 			n, err = removeIfStale(d, e.Name())

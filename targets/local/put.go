@@ -91,6 +91,7 @@ func (t *Target) Put(ctx context.Context, key string, r io.ReaderAt, o target.Pu
 			races++
 			continue
 		case err != nil:
+			t.prune(key)
 			return target.Object{}, fail(op, key, err)
 		}
 		return obj, nil
@@ -110,7 +111,8 @@ func checkOptions(o target.PutOptions) error {
 }
 
 // putOnce writes the object through one temporary file.
-func (t *Target) putOnce(ctx context.Context, key string, r io.ReaderAt, o target.PutOptions) (obj target.Object, err error) {
+func (t *Target) putOnce(ctx context.Context, key string, r io.ReaderAt, o target.PutOptions) (target.Object, error) {
+	var obj target.Object
 	dir, name := split(key)
 	chain, err := t.openChain(dir)
 	if err != nil {
@@ -126,8 +128,9 @@ func (t *Target) putOnce(ctx context.Context, key string, r io.ReaderAt, o targe
 	if err != nil {
 		return obj, race(err)
 	}
+	placed := false
 	defer func() {
-		if err != nil {
+		if !placed {
 			_ = d.Remove(temp) // what cannot be removed is stale, and says so by its name
 		}
 		_ = f.Close() // closed already unless something failed before
@@ -148,7 +151,6 @@ func (t *Target) putOnce(ctx context.Context, key string, r io.ReaderAt, o targe
 	}
 	err = t.publish(d, temp, name)
 	if errors.Is(err, fs.ErrExist) {
-		_ = d.Remove(temp)
 		if info, err = d.Lstat(name); err != nil {
 			return obj, race(err)
 		}
@@ -157,6 +159,7 @@ func (t *Target) putOnce(ctx context.Context, key string, r io.ReaderAt, o targe
 	if err != nil {
 		return obj, race(err)
 	}
+	placed = true
 	if err := t.settle(chain); err != nil {
 		return obj, unsettled(err, d.Remove(name))
 	}

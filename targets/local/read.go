@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"syscall"
 
 	"github.com/atocore/holdfast/core/target"
@@ -67,11 +66,7 @@ func (t *Target) Delete(ctx context.Context, key string) error {
 	case err != nil:
 		return fail(op, key, err)
 	}
-	for dir := path.Dir(key); dir != "."; dir = path.Dir(dir) {
-		if t.root.Remove(dir) != nil {
-			break // not empty: other objects, or a writer's temporary file
-		}
-	}
+	t.prune(key)
 	return nil
 }
 
