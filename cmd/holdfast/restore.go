@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/atocore/holdfast/core/config"
 	"github.com/atocore/holdfast/core/manifest"
 	"github.com/atocore/holdfast/core/repository"
 	"github.com/atocore/holdfast/core/restore"
@@ -77,10 +79,11 @@ func (a *app) restore(ctx context.Context, f restoreFlags, ref string) error {
 	if err != nil {
 		return err
 	}
-	if c != nil {
-		if what := c.Within(dir, resolve); what != "" {
-			return &failure{code: exitRefused, id: "restore_into_store", err: fmt.Errorf("%s lies in %s", dir, what), hint: "restore to a directory of its own"}
-		}
+	if c == nil {
+		c = repositoryAt(f.from)
+	}
+	if what := c.Within(dir, resolve); what != "" {
+		return &failure{code: exitRefused, id: "restore_into_store", err: fmt.Errorf("%s lies in %s", dir, what), hint: "restore to a directory of its own"}
 	}
 	// What is wrong with one target is no reason to give up while there is
 	// another; what is wrong with the directory is.
@@ -105,6 +108,16 @@ func (a *app) restore(ctx context.Context, f restoreFlags, ref string) error {
 		return fault
 	}
 	return missing
+}
+
+// repositoryAt is a configuration that knows only where the repository at a
+// file:// URL lies, and of one elsewhere nothing.
+func repositoryAt(from string) *config.Config {
+	c := &config.Config{}
+	if u, err := url.Parse(from); err == nil && u.Scheme == "file" {
+		c.Targets = []config.Target{{Name: from, Plugin: "local", Config: map[string]any{"path": filepath.Clean(u.Path)}}}
+	}
+	return c
 }
 
 // tryNext says whether another target may do what one could not.
