@@ -4,17 +4,14 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/atocore/holdfast/core/manifest"
 	"github.com/atocore/holdfast/core/source"
+	"github.com/atocore/holdfast/core/source/internal/stamp"
 	"github.com/atocore/holdfast/core/source/sqlite"
 )
 
@@ -27,7 +24,7 @@ type Source struct {
 	db       *sqlite.Source // its database
 	store    string         // the staged copy, a directory
 	segments map[string]bool
-	before   map[string]stamp // what Prepare saw
+	before   map[string]stamp.Stamp // what Prepare saw
 }
 
 var _ source.Source = (*Source)(nil)
@@ -62,7 +59,7 @@ func (s *Source) Estimate(ctx context.Context) (int64, error) {
 	}
 	for name, st := range all {
 		if name != dbName {
-			size += st.size
+			size += st.Size
 		}
 	}
 	return size, nil
@@ -167,7 +164,7 @@ func (s *Source) Capture(ctx context.Context) (*source.Frozen, error) {
 	if len(live) != len(s.segments) {
 		return nil, moved(filepath.Join(s.real, dbName))
 	}
-	db := time.Unix(0, s.before[dbName].mtime)
+	db := time.Unix(0, s.before[dbName].Mtime)
 	if err := os.Chtimes(staged, db, db); err != nil {
 		return nil, err
 	}
@@ -178,7 +175,7 @@ func (s *Source) freezeStream(dbSize int64) (*source.Frozen, error) {
 	var members []member
 	for _, name := range files(s.before) {
 		st := s.before[name]
-		m := member{name: name, size: st.size, mtime: time.Unix(0, st.mtime)}
+		m := member{name: name, size: st.Size, mtime: time.Unix(0, st.Mtime)}
 		if name == dbName {
 			m.size = dbSize
 		}
@@ -237,50 +234,4 @@ func (s *Source) locate() error {
 	}
 	s.real, s.db = real, sqlite.New(s.name, db)
 	return nil
-}
-
-// copyStep is how much is copied between two looks at ctx.
-const copyStep = 64 << 20
-
-// copyFile copies a file that Prepare saw, with its modification time.
-func (s *Source) copyFile(ctx context.Context, name string) (err error) {
-	from, to := filepath.Join(s.real, filepath.FromSlash(name)), filepath.Join(s.store, filepath.FromSlash(name))
-	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
-		return err
-	}
-	src, err := os.OpenFile(from, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return moved(from)
-	}
-	if err != nil {
-		return &source.Fault{Path: from, ID: IDOpen, Problem: "cannot be opened", Next: "run as the application's user", Cause: err}
-	}
-	defer src.Close()
-	var st unix.Stat_t
-	if err := unix.Fstat(int(src.Fd()), &st); err != nil {
-		return err
-	}
-	if stampOf(&st) != s.before[name] {
-		return moved(from)
-	}
-	dst, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, dst.Close()) }()
-	for left := st.Size; left > 0; {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		n, err := io.CopyN(dst, src, min(left, copyStep))
-		if errors.Is(err, io.EOF) {
-			return moved(from)
-		}
-		if err != nil {
-			return fmt.Errorf("copy %s: %w", from, err)
-		}
-		left -= n
-	}
-	mtime := time.Unix(0, s.before[name].mtime)
-	return os.Chtimes(to, mtime, mtime)
 }

@@ -13,14 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/atocore/holdfast/core/source"
+	"github.com/atocore/holdfast/core/source/internal/stamp"
 )
-
-// stamp is what changes when a file does.
-type stamp struct {
-	dev, ino     uint64
-	size         int64
-	mtime, ctime int64 // nanoseconds
-}
 
 // maxDepth bounds the directories within a segment's; Chroma makes none.
 const maxDepth = 8
@@ -29,13 +23,13 @@ const maxDepth = 8
 // included; with "name/" and a zero stamp the directories at the top; and the database's journal and
 // log while they hold something, for they change when the database does. keep says whether the
 // directory of that name at the top is kept; others are not entered.
-func scan(dir string, keep func(string) bool) (map[string]stamp, error) {
-	found := map[string]stamp{}
+func scan(dir string, keep func(string) bool) (map[string]stamp.Stamp, error) {
+	found := map[string]stamp.Stamp{}
 	err := scanInto(found, dir, "", 0, keep)
 	return found, err
 }
 
-func scanInto(found map[string]stamp, dir, below string, depth int, keep func(string) bool) error {
+func scanInto(found map[string]stamp.Stamp, dir, below string, depth int, keep func(string) bool) error {
 	if depth > maxDepth {
 		return special(filepath.Join(dir, below), fmt.Sprintf("lies more than %d directories deep", maxDepth))
 	}
@@ -57,18 +51,18 @@ func scanInto(found map[string]stamp, dir, below string, depth int, keep func(st
 			return &source.Fault{Path: full, ID: IDOpen, Problem: "cannot be read", Cause: err}
 		}
 		if isSidecar(name) {
-			if w := stampOf(&st); w.size > 0 && name != dbName+"-shm" {
-				w.ctime = 0 // SQLite gives a log the owner that it has when root reads
+			if w := stamp.Of(&st); w.Size > 0 && name != dbName+"-shm" {
+				w.Ctime = 0 // SQLite gives a log the owner that it has when root reads
 				found[name] = w
 			}
 			continue
 		}
 		switch st.Mode & unix.S_IFMT {
 		case unix.S_IFREG:
-			found[name] = stampOf(&st)
+			found[name] = stamp.Of(&st)
 		case unix.S_IFDIR:
 			if depth == 0 {
-				found[name+"/"] = stamp{}
+				found[name+"/"] = stamp.Stamp{}
 				if !keep(name) {
 					continue
 				}
@@ -83,16 +77,12 @@ func scanInto(found map[string]stamp, dir, below string, depth int, keep func(st
 	return nil
 }
 
-func stampOf(st *unix.Stat_t) stamp {
-	return stamp{dev: uint64(st.Dev), ino: st.Ino, size: st.Size, mtime: st.Mtim.Nano(), ctime: st.Ctim.Nano()}
-}
-
 func isSidecar(name string) bool {
 	return name == dbName+"-journal" || name == dbName+"-wal" || name == dbName+"-shm"
 }
 
 // files returns the names of the files to keep in a scan, in byte order.
-func files(scan map[string]stamp) []string {
+func files(scan map[string]stamp.Stamp) []string {
 	var names []string
 	for n := range scan {
 		if !strings.HasSuffix(n, "/") && !isSidecar(n) {
@@ -104,7 +94,7 @@ func files(scan map[string]stamp) []string {
 }
 
 // difference names the first thing, in byte order, in which two scans differ; "" when there is none.
-func difference(a, b map[string]stamp) string {
+func difference(a, b map[string]stamp.Stamp) string {
 	var names []string
 	for n, s := range a {
 		if other, ok := b[n]; !ok || s != other {

@@ -10,13 +10,11 @@ package file
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -57,12 +55,6 @@ type Source struct {
 	dir    string // staging
 	frozen bool
 	last   reading // what Freeze staged
-}
-
-// reading is one whole and untorn read.
-type reading struct {
-	size int64
-	sum  [sha256.Size]byte
 }
 
 var _ source.Source = (*Source)(nil)
@@ -174,88 +166,6 @@ func (s *Source) Thaw() error {
 
 // Close is Thaw.
 func (s *Source) Close() error { return s.Thaw() }
-
-func (s *Source) staged() string { return filepath.Join(s.dir, "content") }
-
-func (s *Source) stage(ctx context.Context) (r reading, err error) {
-	f, err := os.OpenFile(s.staged(), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return r, err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	return s.read(ctx, f)
-}
-
-// read copies the file to w once, and fails with ErrMoved unless it stayed the same meanwhile.
-func (s *Source) read(ctx context.Context, w io.Writer) (r reading, err error) {
-	if err := ctx.Err(); err != nil {
-		return r, err
-	}
-	// O_NONBLOCK: opening a FIFO without a writer would hang.
-	f, err := os.OpenFile(s.path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
-	if err != nil {
-		return r, s.opening(err)
-	}
-	defer f.Close()
-	fi, err := f.Stat()
-	if err != nil {
-		return r, s.fault(IDOpen, nil, "cannot be read", err)
-	}
-	if err := s.acceptable(fi); err != nil {
-		return r, err
-	}
-	before, err := identify(f)
-	if err != nil {
-		return r, s.fault(IDOpen, nil, "cannot be read", err)
-	}
-	h := sha256.New()
-	r.size, err = io.Copy(io.MultiWriter(w, h), io.LimitReader(f, before.size+1))
-	if err != nil {
-		return r, fmt.Errorf("copy %s: %w", s.path, err)
-	}
-	after, err := identify(f)
-	if err != nil {
-		return r, s.fault(IDOpen, nil, "cannot be read", err)
-	}
-	var st unix.Stat_t
-	if err := unix.Stat(s.path, &st); err != nil {
-		return r, s.opening(&fs.PathError{Op: "stat", Path: s.path, Err: err})
-	}
-	if before != after || before != identity(&st) || r.size != before.size {
-		return r, s.fault(IDUnstable, source.ErrMoved, "is being written to", nil)
-	}
-	h.Sum(r.sum[:0])
-	return r, nil
-}
-
-// stamp is what changes when a file does: also a write that restores the size and the mtime sets a new ctime.
-type stamp struct {
-	dev, ino     uint64
-	size         int64
-	mtime, ctime int64 // nanoseconds
-}
-
-func identify(f *os.File) (stamp, error) {
-	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
-		return stamp{}, err
-	}
-	return identity(&st), nil
-}
-
-func identity(st *unix.Stat_t) stamp {
-	return stamp{dev: uint64(st.Dev), ino: st.Ino, size: st.Size, mtime: st.Mtim.Nano(), ctime: st.Ctim.Nano()}
-}
-
-func (s *Source) acceptable(fi fs.FileInfo) error {
-	switch {
-	case !fi.Mode().IsRegular():
-		return s.fault(IDSpecial, source.ErrInvalid, "is no regular file but "+fi.Mode().Type().String(), nil)
-	case fi.Size() > MaxSize:
-		return s.fault(IDTooLarge, source.ErrInvalid, fmt.Sprintf("has %d bytes, and a component of kind file at most %d", fi.Size(), MaxSize), nil)
-	}
-	return nil
-}
 
 func (s *Source) opening(err error) error {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -216,4 +217,48 @@ func asNobody(t *testing.T, f func()) {
 	case <-time.After(20 * time.Second):
 		t.Fatal("hangs")
 	}
+}
+
+// Closing any descriptor of a file drops the process's locks on it. Two sources of one database, of
+// which one comes and goes, must not take the other's away.
+func TestLocksSurviveASecondSource(t *testing.T) {
+	ctx := context.Background()
+	path := dbPath(t)
+	make1(t, path)
+	a, b := sqlite.New("a", path), sqlite.New("b", path)
+	defer a.Close()
+	defer b.Close()
+	if err := errors.Join(a.Prepare(ctx, t.TempDir()), a.Freeze(ctx, second)); err != nil {
+		t.Fatal(err)
+	}
+	held := locks(t, path)
+	if held == 0 {
+		t.Fatal("a frozen source holds no lock")
+	}
+	for range 2 {
+		if err := errors.Join(b.Prepare(ctx, t.TempDir()), b.Freeze(ctx, second), b.Thaw()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Estimate(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if now := locks(t, path); now != held {
+			t.Fatalf("%d locks, and %d before the second source came and went", now, held)
+		}
+	}
+}
+
+// locks counts the POSIX locks that anybody has on the file.
+func locks(t *testing.T, path string) (n int) {
+	t.Helper()
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range strings.Split(string(read(t, "/proc/locks")), "\n") {
+		if strings.Contains(line, "POSIX") && strings.Contains(line, fmt.Sprintf(":%d ", st.Ino)) {
+			n++
+		}
+	}
+	return n
 }
