@@ -21,6 +21,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -54,6 +55,9 @@ type Options struct {
 
 	// Keys is how many objects the large listing has. 0 means 2,500.
 	Keys int
+
+	// Only names the cases to run. Empty means all.
+	Only []string
 }
 
 // Result is the outcome of one case of Check.
@@ -67,7 +71,7 @@ type Result struct {
 // Run runs every case as a subtest.
 func Run(t *testing.T, o Options) {
 	t.Helper()
-	for _, c := range cases() {
+	for _, c := range o.cases() {
 		t.Run(c.name, func(t *testing.T) {
 			if why := runCase(t, c, o); why != "" {
 				t.Logf("left out: %s", why)
@@ -79,7 +83,7 @@ func Run(t *testing.T, o Options) {
 // Check runs every case, one after the other, until ctx ends.
 func Check(ctx context.Context, o Options) []Result {
 	var results []Result
-	for _, c := range cases() {
+	for _, c := range o.cases() {
 		if ctx.Err() != nil {
 			results = append(results, Result{Case: c.name, LeftOut: ctx.Err().Error()})
 			continue
@@ -105,13 +109,16 @@ type env struct {
 	opt  Options
 }
 
-func cases() []testCase {
+func (o Options) cases() []testCase {
 	var all []testCase
 	all = append(all, putCases()...)
 	all = append(all, readCases()...)
 	all = append(all, listCases()...)
 	all = append(all, deleteCases()...)
-	return append(all, abilityCases()...)
+	all = append(all, abilityCases()...)
+	return slices.DeleteFunc(all, func(c testCase) bool {
+		return len(o.Only) > 0 && !slices.Contains(o.Only, c.name)
+	})
 }
 
 // runCase runs c and returns why it was left out, or "".
