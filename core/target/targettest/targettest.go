@@ -130,7 +130,7 @@ func runCase(t T, c testCase, o Options) string {
 	if o.Keys == 0 {
 		o.Keys = 2500
 	}
-	before := runtime.NumGoroutine()
+	before := goroutines()
 	t.Cleanup(func() { checkLeak(t, before) }) // registered first, so it runs after the target is closed
 	e := &env{T: t, ctx: t.Context(), t: o.New(t), opt: o}
 	info, err := e.t.Info(e.ctx)
@@ -145,20 +145,6 @@ func runCase(t T, c testCase, o Options) string {
 	}
 	c.run(e)
 	return ""
-}
-
-// checkLeak waits for goroutines that are on their way out.
-func checkLeak(t T, before int) {
-	t.Helper()
-	deadline := time.Now().Add(2 * time.Second)
-	for runtime.NumGoroutine() > before {
-		if time.Now().After(deadline) {
-			buf := make([]byte, 1<<16)
-			t.Errorf("%d goroutines before, %d after:\n%s", before, runtime.NumGoroutine(), buf[:runtime.Stack(buf, true)])
-			return
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
 }
 
 // checkCase runs c outside of a test binary.
