@@ -156,8 +156,8 @@ func TestListUnderChurn(t *testing.T) {
 	var wg sync.WaitGroup
 	stop := make(chan struct{})
 	for w := range 3 {
+		y := open(t, path)
 		wg.Go(func() {
-			y := open(t, path)
 			for i := 0; ; i++ {
 				select {
 				case <-stop:
