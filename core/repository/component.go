@@ -140,31 +140,17 @@ func (e *ObjectError) Is(target error) bool { return target == ErrDamaged }
 
 func (r *Repository) readIndex(ctx context.Context, scratch string, o manifest.Object, base *archive.Recipe, sum *[sha256.Size]byte, limits archive.Limits) (*archive.Recipe, error) {
 	body := r.Store.OpenVerified(ctx, o.Key, o.Size, digest(o.SHA256))
-	in := &trackedReader{r: body}
-	recipe, err := archive.ReadIndex(scratch, in, base, sum, limits)
+	recipe, err := archive.ReadIndex(scratch, body, base, sum, limits)
 	err = errors.Join(err, body.Close())
 	if err == nil {
 		return recipe, nil
 	}
 	recipe.Close()
-	if in.err == nil || lost(in.err) {
+	// Scratch space that is full says nothing of the index.
+	if lost(err) || errors.As(err, new(*archive.FormatError)) {
 		return nil, &ObjectError{Key: o.Key, Err: err}
 	}
 	return nil, err
-}
-
-// trackedReader keeps the target's own error, which a decoder in between may reword.
-type trackedReader struct {
-	r   io.Reader
-	err error
-}
-
-func (t *trackedReader) Read(p []byte) (int, error) {
-	n, err := t.r.Read(p)
-	if err != nil && err != io.EOF {
-		t.err = err
-	}
-	return n, err
 }
 
 // digest reads a hash that the manifest's decoder has checked.

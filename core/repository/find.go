@@ -55,7 +55,7 @@ func (r *Repository) Snapshots(ctx context.Context, v *View) ([]Snapshot, error)
 			continue
 		}
 		usable, err := v.Usable(ctx, s.ID)
-		if err != nil && !errors.Is(err, ErrDamaged) {
+		if err != nil {
 			return nil, err
 		}
 		s.Expiring = !usable
@@ -66,38 +66,32 @@ func (r *Repository) Snapshots(ctx context.Context, v *View) ([]Snapshot, error)
 
 // Find returns the manifest of the snapshot that ref names: an id, a unique prefix of one, such as a
 // plain stamp, or latest. Components that are asked for must be in the latest one; now bounds how
-// far ahead its stamp may lie. What does not exist, or is ambiguous, Is ErrNoSnapshot.
+// far ahead its stamp may lie. What does not exist, or is ambiguous, Is ErrNoSnapshot; the only one that
+// matches and cannot be read Is ErrDamaged.
 func (r *Repository) Find(ctx context.Context, v *View, ref string, components []string, now time.Time) (*manifest.Manifest, error) {
 	if ref == Latest {
 		return r.latest(ctx, v, components, now)
 	}
-	ids := v.match(ref)
-	if len(ref) == 0 {
-		ids = nil
+	var ids []manifest.ID
+	if ref != "" {
+		ids = v.match(ref)
 	}
-	var found []*manifest.Manifest
-	var damaged error
+	var found Snapshot
 	for _, id := range ids {
 		m, err := r.Load(ctx, v.Set, id)
 		switch {
 		case errors.Is(err, ErrRevoked), errors.Is(err, target.ErrNotFound):
 			continue
-		case errors.Is(err, ErrDamaged):
-			damaged = err
-			continue
-		case err != nil:
+		case err != nil && !errors.Is(err, ErrDamaged):
 			return nil, err
-		}
-		if found = append(found, m); len(found) > 1 {
+		case found.ID != "": // also beside a damaged one: that may be the one that is meant
 			return nil, fmt.Errorf("%w: %q is ambiguous in target %s: it begins %s and %s, among others; give more of the id",
-				ErrNoSnapshot, ref, r.Store.Name(), found[0].ID, m.ID)
+				ErrNoSnapshot, ref, r.Store.Name(), found.ID, id)
 		}
+		found = Snapshot{ID: id, Manifest: m, Err: err}
 	}
-	switch {
-	case len(found) == 1:
-		return found[0], nil
-	case damaged != nil:
-		return nil, damaged
+	if found.ID != "" {
+		return found.Manifest, found.Err
 	}
 	return nil, fmt.Errorf("%w %q in set %s of target %s; holdfast list shows what there is", ErrNoSnapshot, ref, v.Set, r.Store.Name())
 }

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/atocore/holdfast/core/manifest"
 	"github.com/atocore/holdfast/core/target"
@@ -43,10 +44,12 @@ type Repository struct {
 // Open reads the marker.
 func Open(ctx context.Context, store *target.Store) (*Repository, error) {
 	b, err := store.GetBytes(ctx, manifest.MarkerKey, 64<<10)
-	if errors.Is(err, target.ErrNotFound) {
+	switch {
+	case errors.Is(err, target.ErrNotFound):
 		return nil, fmt.Errorf("target %s: %w: run holdfast init", store.Name(), ErrNotInitialised)
-	}
-	if err != nil {
+	case errors.Is(err, target.ErrCorrupt): // larger than a marker can be, or shorter than it is listed
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	case err != nil:
 		return nil, err
 	}
 	k, err := manifest.DecodeMarker(b)
@@ -82,7 +85,7 @@ func Init(ctx context.Context, store *target.Store, rand io.Reader) (r *Reposito
 	return &Repository{store, marker.Repository}, true, nil
 }
 
-// Sets names the sets that have at least one object, in byte order.
+// Sets names the sets that have at least one object, in byte order of the names.
 func (r *Repository) Sets(ctx context.Context) (sets []string, err error) {
 	after := ""
 	for {
@@ -97,6 +100,7 @@ func (r *Repository) Sets(ctx context.Context) (sets []string, err error) {
 			}
 		}
 		if set == "" {
+			slices.Sort(sets) // the keys of a-b come before those of a
 			return sets, nil
 		}
 		sets = append(sets, set)
@@ -114,6 +118,9 @@ func (r *Repository) Load(ctx context.Context, set string, id manifest.ID) (*man
 func (r *Repository) load(ctx context.Context, set string, id manifest.ID) (*manifest.Manifest, []byte, error) {
 	key := manifest.ManifestKey(set, id)
 	b, err := r.Store.GetBytes(ctx, key, manifest.MaxBytes)
+	if errors.Is(err, target.ErrCorrupt) { // larger than a manifest can be, or shorter than it is listed
+		return nil, nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
 	if err != nil {
 		return nil, nil, err
 	}

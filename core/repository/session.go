@@ -48,7 +48,7 @@ func (r *Repository) Begin(ctx context.Context, set string, captured time.Time, 
 			}
 		}
 	}
-	s := &Session{repo: r, Late: stamp.Sub(captured) > time.Second}
+	s := &Session{repo: r, View: &View{Set: set}, Late: stamp.Sub(captured) > time.Second}
 	var err error
 	if s.ID, err = manifest.NewID(stamp, rand); err != nil {
 		return nil, err
@@ -58,14 +58,31 @@ func (r *Repository) Begin(ctx context.Context, set string, captured time.Time, 
 	if err != nil {
 		return nil, fmt.Errorf("encode intent %s: %w", s.ID, err)
 	}
-	s.put = int64(len(b))
-	if _, err := r.Store.PutBytes(ctx, manifest.IntentKey(set, s.ID), b, target.PutOptions{}); err != nil {
+	outcome, err := r.Store.PutBytes(ctx, manifest.IntentKey(set, s.ID), b, target.PutOptions{})
+	switch {
+	case err == nil:
+	case outcome == target.Unknown && !refused(err): // the intent may be there, or arrive later
+		return nil, errors.Join(err, s.Abandon(ctx))
+	default:
 		return nil, err
 	}
-	if s.View, err = r.View(ctx, set); err != nil {
-		return nil, errors.Join(err, (&Session{ID: s.ID, repo: r, View: &View{Set: set}}).Abandon(ctx))
+	s.put = int64(len(b))
+	view, err := r.View(ctx, set)
+	if err != nil {
+		return nil, errors.Join(err, s.Abandon(ctx))
 	}
+	s.View = view
 	return s, nil
+}
+
+// refused reports whether a put whose outcome is unknown was turned down by the target, so that it
+// will not take effect later either.
+func refused(err error) bool {
+	switch target.KindOf(err) {
+	case target.KindDenied, target.KindLocked, target.KindFull, target.KindInvalid:
+		return true
+	}
+	return false
 }
 
 // Repository is where the session takes place.
@@ -83,46 +100,54 @@ func (s *Session) Put(ctx context.Context, key string, r io.ReaderAt, size int64
 	return nil
 }
 
-// Commit takes the ballot with m, whose Repository, Set, ID and Nonce it sets, and reads it back. After
-// an error the snapshot does not exist, unless the error says that this could not be found out.
+// Commit takes the ballot with m, whose Repository, Set, ID and Nonce it sets, and returns it as it was
+// read back. After an error the snapshot does not exist, unless the error says that this could not be
+// found out. When ctx ends during the vote, Commit still finds out how it went.
 func (s *Session) Commit(ctx context.Context, m manifest.Manifest, rand io.Reader) (*manifest.Manifest, error) {
+	b, err := s.ballot(&m, rand)
+	if err != nil {
+		return nil, errors.Join(err, s.Abandon(ctx))
+	}
+	outcome, err := s.repo.Store.PutBytes(ctx, manifest.ManifestKey(m.Set, m.ID), b, target.PutOptions{})
+	if outcome == target.Unknown && refused(err) {
+		return nil, errors.Join(err, s.Abandon(ctx))
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle)
+	defer cancel()
+	if outcome == target.Unknown {
+		// The answer is lost and the put may yet arrive. A tombstone settles it: whichever of the two
+		// stands there is the truth.
+		if verr := s.revoke(ctx); verr != nil {
+			return nil, fmt.Errorf("snapshot %s: it could not be found out whether it was committed; holdfast list will tell once the target answers: %w",
+				s.ID, errors.Join(err, verr))
+		}
+	}
+	committed, got, lerr := s.repo.load(ctx, m.Set, m.ID)
+	switch {
+	case lerr == nil && bytes.Equal(got, b):
+		s.put += int64(len(b))
+		return committed, s.deleteIntent(ctx)
+	case errors.Is(lerr, ErrRevoked):
+		return nil, errors.Join(fmt.Errorf("%w; run the create again", lerr), err, s.deleteIntent(ctx))
+	case lerr != nil:
+		return nil, fmt.Errorf("snapshot %s: its ballot is taken and cannot be read back: %w", s.ID, lerr)
+	}
+	return nil, fmt.Errorf("snapshot %s: %w: its manifest is not what was put", s.ID, ErrDamaged)
+}
+
+// ballot completes m and encodes it.
+func (s *Session) ballot(m *manifest.Manifest, rand io.Reader) ([]byte, error) {
 	m.Repository, m.Set, m.ID = s.repo.ID, s.View.Set, s.ID
 	var nonce [8]byte
 	if _, err := io.ReadFull(rand, nonce[:]); err != nil {
 		return nil, fmt.Errorf("draw a nonce: %w", err)
 	}
 	m.Nonce = hex.EncodeToString(nonce[:])
-	b, err := manifest.Encode(&m)
-	if err != nil {
-		return nil, errors.Join(err, s.Abandon(ctx))
-	}
-	key := manifest.ManifestKey(m.Set, m.ID)
-	outcome, err := s.repo.Store.PutBytes(ctx, key, b, target.PutOptions{})
-	if outcome == target.Unknown {
-		// The answer is lost and the put may yet arrive. A tombstone settles it: whichever of the two
-		// stands there is the truth.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle)
-		defer cancel()
-		if verr := s.revoke(ctx); verr != nil {
-			return nil, fmt.Errorf("snapshot %s: it could not be found out whether it was committed; holdfast list will tell once the target answers: %w",
-				s.ID, errors.Join(err, verr))
-		}
-	}
-	_, got, lerr := s.repo.load(ctx, m.Set, m.ID)
-	switch {
-	case bytes.Equal(got, b):
-		s.put += int64(len(b))
-		return &m, s.deleteIntent(ctx)
-	case manifest.IsTombstone(got, m.ID):
-		return nil, errors.Join(fmt.Errorf("snapshot %s: %w; run the create again", s.ID, ErrRevoked), err, s.deleteIntent(ctx))
-	case lerr != nil && got == nil:
-		return nil, fmt.Errorf("snapshot %s: its manifest was put and cannot be read back: %w", s.ID, lerr)
-	}
-	return nil, fmt.Errorf("target %s: %s: %w: it does not hold what was put", s.repo.Store.Name(), key, ErrDamaged)
+	return manifest.Encode(m)
 }
 
 // Abandon gives the create up: the ballot is taken by a tombstone, and the intent goes. What was put is
-// left for cleanup. It works also when ctx has ended. After a Commit it does nothing.
+// left for cleanup. It works also when ctx has ended. A manifest that is committed stays.
 func (s *Session) Abandon(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle)
 	defer cancel()

@@ -2,7 +2,6 @@ package repository
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -66,10 +65,8 @@ func (v *View) add(o target.Object) {
 	}
 }
 
-// Marked reports whether retention has ever put an expiry mark on the snapshot.
-func (v *View) Marked(id manifest.ID) bool { return len(v.marks[id]) > 0 }
-
-// Usable reports whether a snapshot may be a parent: every expiry mark on it was answered with keep.
+// Usable reports whether a snapshot may be a parent: every expiry mark on it was answered with keep. A
+// verdict that cannot be made out, or is gone since the listing, is no keep. It is for one goroutine.
 func (v *View) Usable(ctx context.Context, id manifest.ID) (bool, error) {
 	if usable, known := v.usable[id]; known {
 		return usable, nil
@@ -81,14 +78,10 @@ func (v *View) Usable(ctx context.Context, id manifest.ID) (bool, error) {
 			break
 		}
 		b, err := v.repo.Store.GetBytes(ctx, manifest.VerdictKey(v.Set, id, n), 64)
-		if err != nil {
+		if err != nil && !lost(err) {
 			return false, err
 		}
-		verdict, err := manifest.DecodeVerdict(b)
-		if err != nil {
-			return false, fmt.Errorf("%s: %w: %w", manifest.VerdictKey(v.Set, id, n), ErrDamaged, err)
-		}
-		if verdict != manifest.Keep {
+		if verdict, err := manifest.DecodeVerdict(b); err != nil || verdict != manifest.Keep {
 			usable = false
 			break
 		}
