@@ -44,7 +44,7 @@ func Dump(ctx context.Context, o DumpOptions, w io.Writer) (_ int64, err error) 
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 
-	read := archive.ReadOptions{Open: c.Open, To: f, Progress: StageOptions{Progress: o.Progress}.report(c)}
+	read := archive.ReadOptions{Open: c.Open, To: f, Progress: report(o.Progress, c)}
 	from, size := int64(0), c.Size
 	if o.Member != "" {
 		part, err := member(c, o.Member)

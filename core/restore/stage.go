@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/atocore/holdfast/core/archive"
 	"github.com/atocore/holdfast/core/manifest"
@@ -17,12 +18,9 @@ import (
 	"github.com/atocore/holdfast/core/source/chroma"
 )
 
-// StageOptions are what Stage needs.
+// StageOptions are what Stage needs beside the component.
 type StageOptions struct {
-	Repository *repository.Repository
-	Manifest   *manifest.Manifest
-	Component  string
-	Dir        string // a private directory; it also holds scratch files while Stage runs
+	Dir string // a private directory; it also holds scratch files while Stage runs
 	// Damaged, when set, is told of every damaged volume, and Stage then fails only when it has read all.
 	Damaged  func(archive.VolumeID, error)
 	Progress progress.Progress
@@ -30,24 +28,18 @@ type StageOptions struct {
 
 // Stage writes a component's stream into Dir, under the component's name, and verifies it: every chunk
 // by its id, the stream by its SHA-256. A Chroma stream is unpacked to a directory. It returns the path
-// of the copy; after an error nothing is left. Damage is an error that Is repository.ErrDamaged or
-// an *archive.DamageError.
-func Stage(ctx context.Context, o StageOptions) (_ string, err error) {
-	path := filepath.Join(o.Dir, o.Component)
+// of the copy; after an error nothing is left. Damage is an error that Is repository.ErrDamaged.
+func Stage(ctx context.Context, c *repository.Component, o StageOptions) (_ string, err error) {
+	path := filepath.Join(o.Dir, c.Name)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, os.RemoveAll(path))
 		}
 	}()
-	c, err := o.Repository.OpenComponent(ctx, o.Manifest, o.Component, o.Dir)
-	if err != nil {
-		return "", err
-	}
-	defer c.Close()
 	if c.Kind != manifest.Chroma {
 		return path, o.stream(ctx, c, path)
 	}
-	tar := filepath.Join(o.Dir, o.Component+".tar")
+	tar := filepath.Join(o.Dir, c.Name+".tar") // no component has a dot in its name
 	err = o.stream(ctx, c, tar)
 	if err == nil {
 		err = extract(ctx, tar, path, c.Size)
@@ -62,11 +54,11 @@ func Stage(ctx context.Context, o StageOptions) (_ string, err error) {
 func (o StageOptions) stream(ctx context.Context, c *repository.Component, path string) (err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return fmt.Errorf("stage %s: %w", o.Component, err)
+		return fmt.Errorf("stage %s: %w", c.Name, err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	damage := false
-	read := archive.ReadOptions{Open: c.Open, Whole: c.Whole, To: f, Progress: o.report(c)}
+	read := archive.ReadOptions{Open: c.Open, Whole: c.Whole, To: f, Progress: report(o.Progress, c)}
 	if o.Damaged != nil {
 		read.Damaged = func(v archive.VolumeID, err error) {
 			damage = true
@@ -77,13 +69,13 @@ func (o StageOptions) stream(ctx context.Context, c *repository.Component, path 
 		return c.Explain(err)
 	}
 	if damage {
-		return fmt.Errorf("stream of %s: %w", o.Component, repository.ErrDamaged)
+		return fmt.Errorf("stream of %s: %w", c.Name, repository.ErrDamaged)
 	}
 	return verify(ctx, f, c)
 }
 
-func (o StageOptions) report(c *repository.Component) func(int64) {
-	p := progress.Or(o.Progress)
+func report(p progress.Progress, c *repository.Component) func(int64) {
+	p = progress.Or(p)
 	return func(n int64) { p.Add("restore "+c.Name, n, c.Size) }
 }
 
@@ -114,11 +106,16 @@ func (r *contextReader) Read(p []byte) (int, error) {
 	return r.r.Read(p)
 }
 
+// extract unpacks a tar whose bytes are right. What this system did not refuse to do is wrong with the tar.
 func extract(ctx context.Context, tar, dir string, size int64) (err error) {
 	f, err := os.Open(tar)
 	if err != nil {
 		return fmt.Errorf("unpack: %w", err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	return chroma.Extract(ctx, f, dir, chroma.Limits{Bytes: size})
+	err = chroma.Extract(ctx, f, dir, chroma.Limits{Bytes: size})
+	if err != nil && ctx.Err() == nil && !errors.As(err, new(syscall.Errno)) {
+		err = fmt.Errorf("%w: its hash is right, but it cannot be unpacked: %w", repository.ErrDamaged, err)
+	}
+	return err
 }

@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
-	"strings"
-	"sync"
 
 	"github.com/atocore/holdfast/core/archive"
 	"github.com/atocore/holdfast/core/manifest"
@@ -19,10 +16,11 @@ import (
 
 // component validates one component of one snapshot.
 type component struct {
-	v   *validation
-	m   *manifest.Manifest
-	c   *manifest.Component
-	out *SnapshotReport
+	v    *validation
+	m    *manifest.Manifest
+	c    *manifest.Component
+	out  *SnapshotReport
+	gone map[string]bool // objects that the listing does not show as the manifest does
 }
 
 func (c *component) find(key, id, format string, args ...any) {
@@ -33,17 +31,28 @@ func (c *component) unsure(key, id, format string, args ...any) {
 	c.out.Inconclusive = append(c.out.Inconclusive, Finding{c.c.Name, key, id, fmt.Sprintf(format, args...)})
 }
 
-// objects compares the manifest with the listing. It reports whether an object is missing, so that
-// reading on is in vain.
-func (c *component) objects() (missing bool) {
+// damaged reports an object that failed twice, in this snapshot or in one before.
+func (c *component) damaged(ctx context.Context, key string, cause error) {
+	c.find(key, IDDamaged, "%v", cause)
+	if c.v.damaged[key] != nil {
+		return
+	}
+	c.v.damaged[key] = cause
+	if err := c.v.mark(ctx, key, cause); err != nil {
+		c.unsure(key, IDInconclusive, "it is damaged, and that could not be marked in the target: %v", err)
+	}
+}
+
+// objects compares the manifest with the listing.
+func (c *component) objects() {
 	look := func(key string, size int64) {
 		listed, ok := c.v.View.Archives[key]
 		switch {
 		case !ok:
-			missing = true
+			c.gone[key] = true
 			c.find(key, IDMissing, "the listing does not show it")
 		case listed != size:
-			missing = true
+			c.gone[key] = true
 			c.find(key, IDSize, "the listing shows %d bytes; the manifest says %d", listed, size)
 		case c.v.View.Damaged[key]:
 			c.find(key, IDMarked, "it was found damaged before")
@@ -55,49 +64,86 @@ func (c *component) objects() (missing bool) {
 	for _, o := range c.c.Volumes {
 		look(o.Key, o.Size)
 	}
-	return missing
 }
 
-// data reads what the component needs; at level Content it stages and inspects it. The error is for a
-// run that cannot go on.
+// data reads what the component needs; at level Content it stages and inspects it. When a volume is
+// gone, the others are read all the same: what is found now is mended by the next create. The error is
+// for a run that cannot go on.
 func (c *component) data(ctx context.Context) error {
+	for _, o := range c.c.Index {
+		if c.gone[o.Key] {
+			return nil
+		}
+		if cause := c.v.damaged[o.Key]; cause != nil {
+			c.damaged(ctx, o.Key, cause)
+			return nil
+		}
+	}
 	open, err := c.open(ctx)
 	if err != nil || open == nil {
 		return err
 	}
 	defer open.Close()
-	var staged string
-	bad, err := c.gather(func(damaged func(archive.VolumeID, error)) error {
-		if c.v.Level == Content {
-			staged, err = restore.Stage(ctx, restore.StageOptions{
-				Repository: c.v.Repository, Manifest: c.m, Component: c.c.Name, Dir: c.v.Scratch, Damaged: damaged, Progress: c.v.Progress,
-			})
-			return err
+	whole := true
+	for _, id := range open.Recipe.Volumes {
+		key := open.Volume(id).Key
+		if cause := c.v.damaged[key]; cause != nil && c.v.Subset.has(key) {
+			c.damaged(ctx, key, cause)
+			whole = false
 		}
-		return c.read(ctx, open, nil, damaged)
-	})
-	if staged != "" {
-		defer os.RemoveAll(staged)
+		whole = whole && !c.gone[key]
 	}
-	if serr := c.second(ctx, open, bad); serr != nil {
-		return serr
+	if c.v.Level == Content && whole {
+		return c.stage(ctx, open)
+	}
+	bad, err := c.gather(func(damaged func(archive.VolumeID, error)) error { return c.read(ctx, open, nil, damaged) })
+	return c.judge(ctx, open, bad, err)
+}
+
+// judge reports what reading showed.
+func (c *component) judge(ctx context.Context, open *repository.Component, bad map[archive.VolumeID]error, err error) error {
+	if err := c.second(ctx, open, bad); err != nil {
+		return err
 	}
 	switch {
-	case err != nil && ctx.Err() != nil:
+	case err == nil, len(bad) > 0 && errors.Is(err, repository.ErrDamaged):
+		return nil
+	case ctx.Err() != nil:
 		return err
-	case errors.Is(err, repository.ErrDamaged):
-		if len(bad) == 0 {
-			c.find(c.c.Index[0].Key, IDDamaged, "%v", err)
-		}
-		return nil
-	case err != nil:
-		c.unsure("", IDUnreadable, "%v", err)
-		return nil
 	}
-	if c.v.Level == Content && len(bad) == 0 {
-		return c.content(ctx, staged)
-	}
+	c.unsure("", IDUnreadable, "%v", err)
 	return nil
+}
+
+// stage writes the stream to scratch space and inspects it there. A stream that is not what the manifest
+// says although all its chunks are is made twice, as volumes are read twice.
+func (c *component) stage(ctx context.Context, open *repository.Component) error {
+	var first error
+	for range 2 {
+		var staged string
+		bad, err := c.gather(func(damaged func(archive.VolumeID, error)) (err error) {
+			staged, err = restore.Stage(ctx, open, restore.StageOptions{Dir: c.v.Scratch, Damaged: damaged, Progress: c.v.Progress})
+			return err
+		})
+		var stream *repository.ObjectError
+		switch {
+		case err == nil:
+			if first != nil {
+				c.unsure("", IDUnstable, "the stream was right only the second time: %v; look at this host's disk and memory", first)
+			}
+			return errors.Join(c.content(ctx, staged), os.RemoveAll(staged))
+		case len(bad) > 0 || !errors.Is(err, repository.ErrDamaged):
+			return c.judge(ctx, open, bad, err)
+		case !errors.As(err, &stream): // the stream is right, and cannot be unpacked
+			c.find("", IDDamaged, "%v", err)
+			return nil
+		case first != nil:
+			c.damaged(ctx, stream.Key, stream.Err)
+			return nil
+		}
+		first = err
+	}
+	return first
 }
 
 // open reads the index; one that is damaged twice is a finding, and gives nil.
@@ -107,99 +153,23 @@ func (c *component) open(ctx context.Context) (*repository.Component, error) {
 		open, err := c.v.Repository.OpenComponent(ctx, c.m, c.c.Name, c.v.Scratch)
 		var bad *repository.ObjectError
 		switch {
-		case err == nil && first != nil:
-			c.unsure("", IDUnstable, "the index could be read only the second time: %v", first)
-			return open, nil
 		case err == nil:
+			if first != nil {
+				c.unsure("", IDUnstable, "the index could be read only the second time: %v", first)
+			}
 			return open, nil
-		case errors.As(err, &bad) && first != nil:
-			c.find(bad.Key, IDDamaged, "%v", bad.Err)
-			c.v.mark(ctx, bad.Key, c.out, c.c.Name, bad.Err)
-			return nil, nil
-		case errors.As(err, &bad):
-			first = err
 		case ctx.Err() != nil:
 			return nil, err
-		default:
+		case !errors.As(err, &bad):
 			c.unsure("", IDUnreadable, "%v", err)
 			return nil, nil
+		case first != nil:
+			c.damaged(ctx, bad.Key, bad.Err)
+			return nil, nil
 		}
+		first = err
 	}
 	return nil, first
-}
-
-// gather collects the damaged volumes that f reports.
-func (c *component) gather(f func(func(archive.VolumeID, error)) error) (map[archive.VolumeID]error, error) {
-	var mu sync.Mutex
-	bad := map[archive.VolumeID]error{}
-	err := f(func(v archive.VolumeID, err error) {
-		mu.Lock()
-		defer mu.Unlock()
-		bad[v] = err
-	})
-	return bad, err
-}
-
-// read verifies volumes without writing: those in only, or all of the subset. With many snapshots a
-// volume is read whole, once: the others rely on its hash.
-func (c *component) read(ctx context.Context, open *repository.Component, only map[archive.VolumeID]error, damaged func(archive.VolumeID, error)) error {
-	many := len(c.v.Snapshots) > 1
-	var mu sync.Mutex
-	failed := map[archive.VolumeID]bool{}
-	err := archive.Read(ctx, open.Recipe, archive.ReadOptions{
-		Open: open.Open, Whole: open.Whole, All: many || only != nil,
-		Skip: func(id archive.VolumeID) bool {
-			if only != nil {
-				return only[id] == nil
-			}
-			key := open.Volume(id).Key
-			return c.v.whole[key] || !c.v.Subset.has(key)
-		},
-		Damaged: func(id archive.VolumeID, err error) {
-			mu.Lock()
-			failed[id] = true
-			mu.Unlock()
-			damaged(id, err)
-		},
-		Progress: func(n int64) { c.v.Progress.Add("verify "+c.c.Name, n, c.c.Size) },
-	})
-	if err == nil && many {
-		for _, id := range open.Recipe.Volumes {
-			if key := open.Volume(id).Key; !failed[id] && c.v.Subset.has(key) {
-				c.v.whole[key] = true
-			}
-		}
-	}
-	return err
-}
-
-// second reads damaged volumes again, whole: what fails twice is damaged, the rest is unstable.
-func (c *component) second(ctx context.Context, open *repository.Component, bad map[archive.VolumeID]error) error {
-	if len(bad) == 0 {
-		return nil
-	}
-	again, err := c.gather(func(damaged func(archive.VolumeID, error)) error { return c.read(ctx, open, bad, damaged) })
-	if ctx.Err() != nil {
-		return err
-	}
-	ids := make([]archive.VolumeID, 0, len(bad))
-	for id := range bad {
-		ids = append(ids, id)
-	}
-	slices.SortFunc(ids, func(a, b archive.VolumeID) int { return strings.Compare(open.Volume(a).Key, open.Volume(b).Key) })
-	for _, id := range ids {
-		key := open.Volume(id).Key
-		switch {
-		case again[id] != nil:
-			c.find(key, IDDamaged, "%v", again[id])
-			c.v.mark(ctx, key, c.out, c.c.Name, again[id])
-		case err != nil:
-			c.unsure(key, IDUnreadable, "it failed its hash, and could not be read again: %v", err)
-		default:
-			c.unsure(key, IDUnstable, "it failed its hash and then passed: %v; look at the disk or the network", bad[id])
-		}
-	}
-	return nil
 }
 
 // content runs the checks of the component's kind on the staged copy.

@@ -17,6 +17,7 @@ import (
 	"github.com/atocore/holdfast/core/manifest"
 	"github.com/atocore/holdfast/core/progress"
 	"github.com/atocore/holdfast/core/repository"
+	"github.com/atocore/holdfast/core/source"
 	"github.com/atocore/holdfast/core/target"
 )
 
@@ -49,7 +50,7 @@ type Options struct {
 	View       *repository.View
 	Snapshots  []repository.Snapshot
 	Level      Level
-	Subset     Subset // for level Data
+	Subset     Subset // only at level Data
 	Scratch    string // a directory with room for indexes and, for Content, for the largest component
 	Mark       bool   // put damage marks
 	Host, Tool string // who marks
@@ -67,14 +68,14 @@ type Finding struct {
 
 // Identifiers of findings. Failed content checks carry their own.
 const (
-	IDManifest     = "manifest_damaged" // the manifest cannot be read
-	IDMissing      = "object_missing"   // a named object is not listed
-	IDSize         = "object_size"      // it is listed with another size
-	IDMarked       = "object_marked"    // it was found damaged before
-	IDDamaged      = "object_damaged"   // it failed its hash twice
-	IDUnstable     = "object_unstable"  // it failed its hash once and then passed
-	IDUnreadable   = "object_unreadable"
-	IDInconclusive = "inconclusive" // a check could not run
+	IDManifest     = "manifest_damaged"  // the manifest cannot be read
+	IDMissing      = "object_missing"    // a named object is not listed
+	IDSize         = "object_size"       // it is listed with another size
+	IDMarked       = "object_marked"     // it was found damaged before
+	IDDamaged      = "object_damaged"    // it failed its hash twice
+	IDUnstable     = "object_unstable"   // it failed its hash once and then passed
+	IDUnreadable   = "object_unreadable" // it could not be read: the target, or this host's disk
+	IDInconclusive = "inconclusive"      // a check could not run
 )
 
 // Report is what a Run found.
@@ -120,7 +121,10 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		o.Now = time.Now
 	}
 	o.Progress = progress.Or(o.Progress)
-	v := &validation{Options: o, report: &Report{Level: o.Level}, marked: map[string]bool{}, whole: map[string]bool{}}
+	v := &validation{Options: o, report: &Report{Level: o.Level}, damaged: map[string]error{}, whole: map[string]bool{}}
+	if err := o.check(); err != nil {
+		return v.report, err
+	}
 	dir, err := os.MkdirTemp(o.Scratch, "validate-")
 	if err != nil {
 		return v.report, fmt.Errorf("scratch space: %w", err)
@@ -134,11 +138,26 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	return v.report, errors.Join(err, os.RemoveAll(dir))
 }
 
+// check refuses options that would leave something out without a word.
+func (o *Options) check() error {
+	s := o.Subset
+	switch {
+	case o.Level != Objects && o.Level != Data && o.Level != Content:
+		return fmt.Errorf("validate: unknown level %q", o.Level)
+	case s == Subset{}:
+	case o.Level != Data:
+		return fmt.Errorf("validate: a subset has no sense at level %s", o.Level)
+	case s.K < 1 || s.K > s.N:
+		return fmt.Errorf("validate: there is no subset %d/%d", s.K, s.N)
+	}
+	return nil
+}
+
 type validation struct {
 	Options
-	report *Report
-	marked map[string]bool // objects found damaged in this run
-	whole  map[string]bool // volumes read whole and found right in this run
+	report  *Report
+	damaged map[string]error // objects that failed twice in this run
+	whole   map[string]bool  // volumes read whole and found right in this run
 }
 
 func (v *validation) snapshot(ctx context.Context, s repository.Snapshot) error {
@@ -149,9 +168,9 @@ func (v *validation) snapshot(ctx context.Context, s repository.Snapshot) error 
 		return nil
 	}
 	for i := range s.Manifest.Components {
-		c := &component{v: v, m: s.Manifest, c: &s.Manifest.Components[i], out: &out}
-		missing := c.objects()
-		if v.Level == Objects || missing {
+		c := &component{v: v, m: s.Manifest, c: &s.Manifest.Components[i], out: &out, gone: map[string]bool{}}
+		c.objects()
+		if v.Level == Objects {
 			continue
 		}
 		if err := c.data(ctx); err != nil {
@@ -161,30 +180,32 @@ func (v *validation) snapshot(ctx context.Context, s repository.Snapshot) error 
 	return nil
 }
 
-// mark notes that an object failed twice, in the report and, when asked, in the target. A mark that
-// cannot be put is no reason to stop.
-func (v *validation) mark(ctx context.Context, key string, out *SnapshotReport, component string, cause error) {
-	if v.marked[key] {
-		return
-	}
-	v.marked[key] = true
+// mark notes in the target, when asked, that an object failed twice. That it cannot be is no reason to
+// stop, nor that the repository is no longer there: then nothing that was seen missing is to be believed.
+func (v *validation) mark(ctx context.Context, key string, cause error) error {
 	if !v.Mark || v.View.Damaged[key] {
-		return
+		return nil
+	}
+	r, err := repository.Open(ctx, v.Repository.Store)
+	if err != nil {
+		return err
+	}
+	if r.ID != v.Repository.ID {
+		return fmt.Errorf("the target now holds another repository, %s", r.ID)
 	}
 	k, err := manifest.ParseKey(key)
-	if err == nil {
-		var b []byte
-		note := manifest.Note{ID: k.ID, At: v.Now().UTC(), Host: v.Host, Tool: v.Tool, Reason: clip(cause.Error())}
-		if b, err = note.Encode(); err == nil {
-			_, err = v.Repository.Store.PutBytes(ctx, manifest.DamagedKey(k.Set, k.ID, path.Base(key)), b, target.PutOptions{})
-		}
+	if err != nil {
+		return err
 	}
-	if err != nil && !errors.Is(err, target.ErrExists) {
-		out.Inconclusive = append(out.Inconclusive, Finding{component, key, IDInconclusive,
-			fmt.Sprintf("it is damaged, and that could not be marked in the target: %v", err)})
-		return
+	note := manifest.Note{ID: k.ID, At: v.Now().UTC(), Host: v.Host, Tool: v.Tool, Reason: source.Detail(cause.Error())}
+	b, err := note.Encode()
+	if err != nil {
+		return err
+	}
+	_, err = v.Repository.Store.PutBytes(ctx, manifest.DamagedKey(k.Set, k.ID, path.Base(key)), b, target.PutOptions{})
+	if err != nil && !errors.Is(err, target.ErrExists) { // else somebody else found it too
+		return err
 	}
 	v.report.Marked = append(v.report.Marked, key)
+	return nil
 }
-
-func clip(s string) string { return s[:min(len(s), 500)] }
