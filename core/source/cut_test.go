@@ -297,7 +297,10 @@ func TestCutCanceled(t *testing.T) {
 		var log []string
 		a := &fake{name: "a", order: source.OrderRollback, log: &log}
 		b := &fake{name: "b", order: source.OrderWAL, log: &log, freeze: always(source.ErrBusy)}
-		_, err := source.Cut(ctx, []source.Source{a, b}, source.Options{Staging: dir})
+		_, err := source.Cut(ctx, []source.Source{b, a}, source.Options{Staging: dir})
+		if slices.Index(log, "close b") < slices.Index(log, "thaw a") {
+			t.Errorf("a source was closed while another was frozen: %v", log)
+		}
 		if !errors.Is(err, context.DeadlineExceeded) || a.frozen || !a.closed || !b.closed {
 			t.Errorf("got %v; frozen %v, closed %v %v", err, a.frozen, a.closed, b.closed)
 		}

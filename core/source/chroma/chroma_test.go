@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/atocore/holdfast/core/manifest"
 	"github.com/atocore/holdfast/core/source"
+	"github.com/atocore/holdfast/core/source/internal/stamp"
 	"github.com/atocore/holdfast/core/source/sqlite"
 )
 
@@ -210,11 +212,21 @@ func TestCaptureMoved(t *testing.T) {
 			return nil
 		}, dbName},
 		{"a commit to the log", true, func(t *testing.T, d string) error {
-			db := filepath.Join(d, dbName)
-			before := read(t, db)
-			execSQL(t, d, "DELETE FROM embeddings_queue WHERE seq_id = 1000")
-			if bytes.Equal(before, read(t, db)) {
-				return errors.New("the commit is not in the database: this test no longer shows what it means to")
+			path := filepath.Join(d, dbName)
+			db, err := sql.Open("sqlite3", "file:"+path)
+			if err != nil {
+				return err
+			}
+			t.Cleanup(func() { db.Close() }) // the last to close would move the commit into the database
+			before, err := stamp.OfPath(path)
+			if err != nil {
+				return err
+			}
+			if _, err := db.Exec("DELETE FROM embeddings_queue WHERE seq_id = 1000"); err != nil {
+				return err
+			}
+			if after, err := stamp.OfPath(path); err != nil || after != before {
+				return fmt.Errorf("the commit is in the database: this test no longer shows what it means to (%v)", err)
 			}
 			return nil
 		}, dbName},

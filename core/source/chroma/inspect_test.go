@@ -195,7 +195,10 @@ func TestInspectFinds(t *testing.T) {
 		{"lost vectors", func(t *testing.T, d string) {
 			execSQL(t, d, "DELETE FROM embeddings_queue WHERE seq_id = 1200")
 		}, "replay", IDSet, true},
-		{"files older than the database", func(t *testing.T, d string) {
+		{"files older than the last sequence number", func(t *testing.T, d string) {
+			execSQL(t, d, "UPDATE max_seq_id SET seq_id = 1250 WHERE segment_id = '"+segChunks+"'")
+		}, "replay", IDSet, true},
+		{"files older, and the queue purged", func(t *testing.T, d string) {
 			execSQL(t, d, "UPDATE max_seq_id SET seq_id = 1250 WHERE segment_id = '"+segChunks+"'", "DELETE FROM embeddings_queue WHERE seq_id < 1250")
 		}, "replay", IDSet, true},
 		{"ghosts", func(t *testing.T, d string) {

@@ -1,7 +1,6 @@
 package file_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -130,46 +129,6 @@ func TestRefused(t *testing.T) {
 		}
 		if _, err := frozen(t, c.path, ""); !errors.Is(err, c.kind) || source.ErrorID(err) != c.id {
 			t.Errorf("Freeze of %s gave %v", c.path, err)
-		}
-	}
-}
-
-// A writer that never rests is not waited for without end, and a torn copy is never returned.
-func TestUnstable(t *testing.T) {
-	path := write(t, "")
-	stop, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		for i := byte(0); ; i++ {
-			select {
-			case <-stop:
-				return
-			default:
-			}
-			if err := os.WriteFile(path, bytes.Repeat([]byte{'a' + i%26}, 1<<20), 0o600); err != nil {
-				t.Error(err)
-				return
-			}
-		}
-	}()
-	s, err := frozen(t, path, "")
-	close(stop)
-	<-done
-	switch {
-	case errors.Is(err, source.ErrMoved): // never a moment's rest
-	case err != nil:
-		t.Error(err)
-	default:
-		f, err := s.Capture(context.Background())
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := os.ReadFile(f.Path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(b) > 0 && len(bytes.Trim(b, string(b[:1]))) > 0 {
-			t.Error("the copy is torn")
 		}
 	}
 }
