@@ -2,6 +2,8 @@ package manifest
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,6 +28,7 @@ const (
 	InvalidValue      = "invalid_value"
 	UnsupportedFormat = "unsupported_format"
 	BadSignature      = "bad_signature_block"
+	DigestMismatch    = "digest_mismatch"
 )
 
 // DecodeError says why bytes are not a manifest or another document of a repository.
@@ -51,6 +54,16 @@ func Encode(m *Manifest) ([]byte, error) {
 	return b, nil
 }
 
+// document is a manifest as it is written: its last member is the SHA-256 of the document as it is
+// while that member is "". So a bit that flips where any value would do is noticed, too.
+type document struct {
+	*Manifest
+	Digest string `json:"digest"`
+}
+
+// digestEnd is what follows the digest's digits.
+const digestEnd = "\"\n}\n"
+
 func encode(m *Manifest) ([]byte, error) {
 	c := *m
 	c.Components = append([]Component{}, m.Components...)
@@ -61,7 +74,13 @@ func encode(m *Manifest) ([]byte, error) {
 		p.Checks = append([]Check{}, p.Checks...)
 		p.Facts = p.Facts.normal()
 	}
-	return marshal(&c)
+	b, err := marshal(document{Manifest: &c})
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(b)
+	b = append(b[:len(b)-len(digestEnd)], hex.EncodeToString(sum[:])...)
+	return append(b, digestEnd...), nil
 }
 
 // normal returns f with empty in place of nil collections, which JSON would show as null.
@@ -92,21 +111,27 @@ func Decode(b []byte) (*Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := new(Manifest)
-	if err := decodeStrict(body, m); err != nil {
+	d := document{Manifest: new(Manifest)}
+	if err := decodeStrict(body, &d); err != nil {
 		return nil, err
 	}
-	if err := m.Validate(); err != nil {
+	if err := d.Validate(); err != nil {
 		return nil, err
 	}
-	again, err := encode(m)
+	if !hex64.MatchString(d.Digest) {
+		return nil, &DecodeError{InvalidValue, fmt.Sprintf("invalid digest %q", d.Digest)}
+	}
+	again, err := encode(d.Manifest)
 	if err != nil {
 		return nil, &DecodeError{InvalidValue, err.Error()}
 	}
-	if !bytes.Equal(again, body) {
-		return nil, &DecodeError{NotCanonical, "the document is not in its canonical form"}
+	switch digits := len(again) - len(digestEnd) - len(d.Digest); {
+	case bytes.Equal(again, body):
+		return d.Manifest, nil
+	case len(body) == len(again) && bytes.Equal(again[:digits], body[:digits]):
+		return nil, &DecodeError{DigestMismatch, "the document does not have the digest that it gives: it was changed"}
 	}
-	return m, nil
+	return nil, &DecodeError{NotCanonical, "the document is not in its canonical form"}
 }
 
 // Split separates a document from its signature block: an empty line, then lines that each begin

@@ -123,6 +123,12 @@ func (w *vectorWriter) manifests() {
 	good := w.encode(sample())
 	w.write("manifest", "good", "ok", "two components, one on a base, one empty", good)
 	w.write("manifest", "good-signed", "ok", "a signature block, which decoding does not look into", append(clone(good), "\n\u2014 host+key c2lnbmF0dXJl\n\u2014 other c2lnbmF0dXJl\n"...))
+	w.write("manifest", "digest-flip", DigestMismatch, "a flipped bit in a value that may be anything", w.replaced(good, `"host": "dalidou"`, `"host": "dalidot"`))
+	at := bytes.LastIndex(good, []byte(`"digest": "`)) + len(`"digest": "`)
+	w.write("manifest", "digest-short", InvalidValue, "a digest of 63 digits", append(clone(good[:at]), good[at+1:]...))
+	w.write("manifest", "digest-empty", InvalidValue, "an empty digest", append(clone(good[:at]), good[at+64:]...))
+	w.write("manifest", "digest-capital", InvalidValue, "a digest in capital digits", append(append(clone(good[:at]), bytes.ToUpper(good[at:at+64])...), good[at+64:]...))
+	w.write("manifest", "digest-absent", InvalidValue, "no digest", append(clone(good[:at-len(",\n  \"digest\": \"")]), "\n}\n"...))
 	small := &Manifest{
 		Format: 1, Repository: digits(32, "0"), Set: "s", ID: "20240229T235959Z-00000000", CapturedAt: time.Date(2024, 2, 29, 23, 59, 59, 0, time.UTC),
 		Tool: "t", Sequence: 1, Nonce: digits(16, "0"), Grade: Good,
