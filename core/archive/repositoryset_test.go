@@ -166,6 +166,13 @@ func badRepositories(t *testing.T) {
 	edit := func(b *builder, m *manifest.Manifest, old, with string) {
 		rewrite(b, manifest.ManifestKey("vector", m.ID), func(d []byte) []byte { return replaceOnce(d, []byte(old), []byte(with)) })
 	}
+	again := func(b *builder, m *manifest.Manifest) {
+		data, err := manifest.Encode(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.put(manifest.ManifestKey("vector", m.ID), data)
+	}
 	one("volume-flipped", "a bit of a volume flipped", func(b *builder, m *manifest.Manifest) {
 		rewrite(b, volume(m), func(d []byte) []byte { return flip(d, len(d)/2) })
 	})
@@ -187,16 +194,21 @@ func badRepositories(t *testing.T) {
 	one("manifest-edited", "a word of the manifest changed into one that is not canonical", func(b *builder, m *manifest.Manifest) {
 		edit(b, m, `"host": "host"`, `"host":  "host"`)
 	})
+	one("manifest-flipped", "a manifest in which one digit of a size is another", func(b *builder, m *manifest.Manifest) {
+		edit(b, m, `"frozen_ms": 1`, `"frozen_ms": 3`)
+	})
 	one("manifest-moved", "a manifest under another snapshot's key", func(b *builder, m *manifest.Manifest) {
 		data, _ := manifest.Encode(m)
 		os.Remove(filepath.Join(b.dir, "repository", manifest.ManifestKey("vector", m.ID)))
 		b.put(manifest.ManifestKey("vector", m.ID[:len(m.ID)-1]+"0"), data)
 	})
 	one("manifest-foreign", "a manifest of another repository", func(b *builder, m *manifest.Manifest) {
-		edit(b, m, vectorRepository, strings.Repeat("0", 32))
+		m.Repository = strings.Repeat("0", 32)
+		again(b, m)
 	})
 	one("stream-hash", "a manifest with another hash of the stream than the index", func(b *builder, m *manifest.Manifest) {
-		edit(b, m, m.Components[0].SHA256, strings.Repeat("0", 64))
+		m.Components[0].SHA256 = strings.Repeat("0", 64)
+		again(b, m)
 	})
 	one("requires", "a repository that requires what this version does not know", func(b *builder, _ *manifest.Manifest) {
 		rewrite(b, manifest.MarkerKey, func(d []byte) []byte {
@@ -207,7 +219,8 @@ func badRepositories(t *testing.T) {
 		os.Remove(filepath.Join(b.dir, "repository", manifest.MarkerKey))
 	})
 	one("volume-unnamed", "the index leans on a volume that the manifest names by another id", func(b *builder, m *manifest.Manifest) {
-		edit(b, m, m.Components[0].Volumes[0].ID, strings.Repeat("0", 16))
+		m.Components[0].Volumes[0].ID = strings.Repeat("0", 16)
+		again(b, m)
 	})
 	one("chunk-id", "an index with another id for a chunk, and a manifest with that index's hash", func(b *builder, m *manifest.Manifest) {
 		b.reindex(m, func(r *Recipe) { flipEntry(t, r, 2) })

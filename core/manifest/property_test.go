@@ -161,7 +161,7 @@ func TestManifestComesBack(t *testing.T) {
 	})
 }
 
-// TestOneByteMatters: there is no byte in a manifest that could be another, and the document the same.
+// TestOneByteMatters: a manifest in which one byte is another is no manifest.
 func TestOneByteMatters(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b, err := Encode(genManifest().Draw(t, "manifest"))
@@ -171,13 +171,8 @@ func TestOneByteMatters(t *testing.T) {
 		at := rapid.IntRange(0, len(b)-1).Draw(t, "at")
 		changed := append([]byte(nil), b...)
 		changed[at] ^= byte(rapid.IntRange(1, 255).Draw(t, "bits"))
-		m, err := Decode(changed)
-		if err != nil {
-			return
-		}
-		again, err := Encode(m)
-		if body, _, _ := Split(changed); err != nil || !bytes.Equal(again, body) {
-			t.Fatalf("accepted, and encoded as something else: %v\n%s", err, again)
+		if _, err := Decode(changed); err == nil {
+			t.Fatalf("byte %d became %q, and nobody noticed\n%s", at, changed[at], changed)
 		}
 	})
 }

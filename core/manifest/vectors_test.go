@@ -136,7 +136,7 @@ func TestVectors(t *testing.T) {
 	}
 	for _, id := range []string{
 		"ok", TooDeep, InvalidUTF8, Syntax, DuplicateField, CaseVariant, UnknownField, WrongType, OutOfRange,
-		TrailingData, NotCanonical, InvalidValue, UnsupportedFormat, BadSignature,
+		TrailingData, NotCanonical, InvalidValue, UnsupportedFormat, BadSignature, DigestMismatch,
 	} {
 		if !shown[id] {
 			t.Errorf("no vector shows %s", id)
