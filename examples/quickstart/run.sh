@@ -82,8 +82,7 @@ diff -r "$work/restored" "$work/again"
 
 if command -v python3 >/dev/null && command -v zstd >/dev/null; then
   say "and without holdfast: the reader in examples/rescue, Python and zstd"
-  id=$(basename "$(printf '%s\n' "$work"/backup/quickstart/manifests/*.json | tail -n 1)" .json)
-  python3 examples/rescue/rescue.py restore "$work/backup" quickstart "$id" "$work/rescued"
+  python3 examples/rescue/rescue.py restore "$work/backup" quickstart latest "$work/rescued"
   diff -r "$work/restored" "$work/rescued"
 fi
 
