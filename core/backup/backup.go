@@ -18,7 +18,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/atocore/holdfast/core/manifest"
 	"github.com/atocore/holdfast/core/progress"
 	"github.com/atocore/holdfast/core/repository"
 	"github.com/atocore/holdfast/core/source"
@@ -57,52 +56,13 @@ type Options struct {
 	Check      CheckMode
 	Host       string
 	Tool       string
-	Rand       io.Reader
+	Rand       io.Reader  // read by several goroutines at once, as crypto/rand.Reader may be
 	State      *state.Dir // optional: remembers what was seen in each target
 
 	Now           func() time.Time  // optional: time.Now
 	FreezeTimeout time.Duration     // optional: source.FreezeTimeout
 	Workers       int               // optional: one per CPU, at most 16
 	Progress      progress.Progress // optional
-}
-
-// Report is what a Run did.
-type Report struct {
-	CapturedAt time.Time
-	Grade      manifest.Grade
-	Reasons    []manifest.Reason
-	Components []ComponentReport
-	Targets    []TargetReport
-}
-
-// ComponentReport is what became of one component.
-type ComponentReport struct {
-	Name   string
-	Kind   manifest.Kind
-	Size   int64         // bytes of the stream; 0 when it was not captured
-	Held   time.Duration // how long the live store was held frozen
-	Checks []manifest.Check
-	Err    error // why it was not captured
-}
-
-// TargetReport is what became of one target.
-type TargetReport struct {
-	Name     string
-	Manifest *manifest.Manifest // what was committed; nil when Err is not
-	Sent     int64              // bytes put
-	Stored   map[string]int64   // component -> bytes of its new chunks, before compression
-	Notes    []string           // what a person should know although it is no failure
-	Err      error
-}
-
-// Complete reports whether every target holds the snapshot.
-func (r *Report) Complete() bool {
-	for _, t := range r.Targets {
-		if t.Err != nil {
-			return false
-		}
-	}
-	return true
 }
 
 // ErrNothing: no component could be captured, or no target could be opened; nothing was committed.
@@ -143,18 +103,23 @@ func (r *run) run(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("staging: %w", err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	r.scratch = dir
+	defer func() {
+		rerr := os.RemoveAll(dir)
+		if rerr != nil && err == nil { // the snapshot is there
+			r.report.Targets[0].Notes = append(r.report.Targets[0].Notes, fmt.Sprintf("staging could not be cleared: %v", rerr))
+		} else {
+			err = errors.Join(err, rerr)
+		}
+	}()
 	if err := r.capture(ctx, filepath.Join(dir, "copies")); err != nil {
 		return err
 	}
+	defer r.end(ctx)
 	r.begin(ctx)
-	defer func() {
-		for _, t := range r.targets {
-			t.end(ctx)
-			r.report.Targets[t.n] = t.TargetReport
-		}
-	}()
+	if err := r.nothing(); err != nil {
+		return err
+	}
 	packed, err := r.pack(ctx)
 	if err != nil {
 		return err
@@ -243,6 +208,18 @@ func (r *run) begin(ctx context.Context) {
 		})
 	}
 	g.Wait()
+}
+
+// end gives up the sessions that did not come to their vote.
+func (r *run) end(ctx context.Context) {
+	var g sync.WaitGroup
+	for _, t := range r.targets {
+		g.Go(func() { t.end(ctx) })
+	}
+	g.Wait()
+	for _, t := range r.targets {
+		r.report.Targets[t.n] = t.TargetReport
+	}
 }
 
 // commit votes in every target that is left.

@@ -5,37 +5,48 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strings"
 
 	"github.com/atocore/holdfast/core/manifest"
 	"github.com/atocore/holdfast/core/source"
+	"github.com/atocore/holdfast/core/source/kinds"
 )
 
 // due says how deep the component's copy is looked into, and the facts that it is compared with: those
-// of the newest good snapshot. The first target that can tell is asked; one that cannot is out.
-func (r *run) due(ctx context.Context, component string) (source.Level, *manifest.Facts) {
+// of the newest good snapshot. The first target that knows of one is asked, for a new target knows
+// nothing; one that cannot be read is out.
+func (r *run) due(ctx context.Context, component string) (level source.Level, baseline *manifest.Facts) {
+	checked := false
 	for _, t := range r.targets {
-		if t.Err != nil {
+		if t.Err != nil || baseline != nil {
 			continue
 		}
-		baseline, err := t.history.baseline(ctx, component)
-		checked := false
-		if err == nil && r.Check == CheckAuto {
-			checked, err = t.history.fullyChecked(ctx, component, r.cut.Instant.Add(-fullEvery))
+		if baseline, t.Err = t.history.baseline(ctx, component); t.Err == nil && !checked {
+			checked, t.Err = t.history.fullyChecked(ctx, component, r.cut.Instant.Add(-fullEvery), r.Now().Add(maxAhead))
 		}
-		if err != nil {
-			t.Err = err
-			continue
-		}
-		switch {
-		case r.Check == CheckNone:
-			return source.None, baseline
-		case r.Check == CheckFull, r.Check == CheckAuto && !checked:
-			return source.Full, baseline
-		}
-		return source.Quick, baseline
 	}
-	return source.None, nil // no target is left, and the run ends
+	switch {
+	case r.Check == CheckNone:
+		return source.None, baseline
+	case r.Check == CheckFull, r.Check == CheckAuto && !checked:
+		return source.Full, baseline
+	}
+	return source.Quick, baseline
+}
+
+// inspect looks into a captured copy. When that cannot be done the copy is kept, and what is not known
+// of it is a check that did not run.
+func (r *run) inspect(ctx context.Context, c Component, path string, level source.Level, baseline *manifest.Facts) (source.Report, error) {
+	report, err := kinds.InspectAs(ctx, c.Source.Kind(), c.Format, path, level, baseline)
+	if ctx.Err() != nil {
+		return report, ctx.Err()
+	}
+	if err != nil {
+		report = source.Report{Checks: []manifest.Check{{Name: "inspection", Result: manifest.Inconclusive, Detail: source.Detail(err.Error())}}}
+	}
+	if level < source.Full {
+		report.Checks = append(report.Checks, notDue(r.Check))
+	}
+	return report, nil
 }
 
 // notDue shows in a snapshot that the full checks were not made.
@@ -109,14 +120,5 @@ func (r *run) reason(g manifest.Grade, component, id, message string) {
 	if !idWord.MatchString(id) {
 		id = "failed"
 	}
-	r.report.Reasons = append(r.report.Reasons, manifest.Reason{Component: component, ID: id, Message: clip(message)})
-}
-
-// clip shortens a text to what a manifest takes.
-func clip(s string) string {
-	const most = 500
-	if len(s) > most {
-		s = s[:most-3] + "..."
-	}
-	return strings.ToValidUTF8(s, "?")
+	r.report.Reasons = append(r.report.Reasons, manifest.Reason{Component: component, ID: id, Message: source.Detail(message)})
 }

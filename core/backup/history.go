@@ -15,8 +15,8 @@ import (
 type history struct {
 	session *repository.Session
 	usable  []*manifest.Manifest
-	passed  int                // ids of the view, from the newest, that were looked at
-	first   *manifest.Manifest // the newest, usable or not
+	passed  int                  // ids of the view, from the newest, that were looked at
+	all     []*manifest.Manifest // those of them that could be read, usable or not
 }
 
 // at returns the nth newest usable manifest, or nil when there are not as many. Manifests that cannot
@@ -34,13 +34,11 @@ func (h *history) at(ctx context.Context, n int) (*manifest.Manifest, error) {
 			return nil, err
 		}
 		usable, err := h.session.View.Usable(ctx, id)
-		if err != nil && !errors.Is(err, repository.ErrDamaged) {
+		if err != nil {
 			return nil, err
 		}
 		h.passed++
-		if h.first == nil {
-			h.first = m
-		}
+		h.all = append(h.all, m)
 		if usable {
 			h.usable = append(h.usable, m)
 		}
@@ -51,14 +49,30 @@ func (h *history) at(ctx context.Context, n int) (*manifest.Manifest, error) {
 	return nil, nil
 }
 
-// newest returns the newest manifest, usable or not; nil when there is none.
-func (h *history) newest(ctx context.Context) (*manifest.Manifest, error) {
-	_, err := h.at(ctx, 0)
-	return h.first, err
+// maxAhead is how far ahead of the clock a snapshot's stamp may lie and still be believed.
+const maxAhead = 5 * time.Minute
+
+// sequence returns the greatest sequence number of the newest snapshots up to the first whose stamp is
+// not after the given moment: later ones were made by a clock that was wrong, perhaps long ago. Behind
+// it numbers only fall.
+func (h *history) sequence(ctx context.Context, latest time.Time) (greatest int64, err error) {
+	for n := 0; ; n++ {
+		m, err := h.at(ctx, n)
+		if err != nil {
+			return 0, err
+		}
+		for _, seen := range h.all {
+			greatest = max(greatest, seen.Sequence)
+		}
+		if m == nil || !m.ID.Time().After(latest) {
+			return greatest, nil
+		}
+	}
 }
 
-// historyDepth bounds how far back a create looks for what it compares with.
-const historyDepth = 100
+// historyDepth bounds how far back a create looks for a parent and for what it compares with: a nightly
+// snapshot finds the one of the night before also behind a day of hourly ones without the component.
+const historyDepth = 250
 
 // search returns the newest usable manifest for which f is true, or nil.
 func (h *history) search(ctx context.Context, f func(*manifest.Manifest) bool) (*manifest.Manifest, error) {
@@ -84,16 +98,18 @@ func (h *history) baseline(ctx context.Context, component string) (*manifest.Fac
 	return m.Component(component).Facts, nil
 }
 
-// fullyChecked reports whether a snapshot since the given moment had all its component's checks run.
-func (h *history) fullyChecked(ctx context.Context, component string, since time.Time) (bool, error) {
+// fullyChecked reports whether the component passed all checks in a snapshot since the given moment. What
+// failed them stays due, or the quick checks of the next snapshot would call the same damage good; and a
+// capture after until was stamped by a clock that was wrong.
+func (h *history) fullyChecked(ctx context.Context, component string, since, until time.Time) (bool, error) {
 	m, err := h.search(ctx, func(m *manifest.Manifest) bool {
-		return m.CapturedAt.Before(since) || full(m.Component(component))
+		return m.CapturedAt.Before(since) || !m.CapturedAt.After(until) && passed(m.Component(component))
 	})
 	return m != nil && !m.CapturedAt.Before(since), err
 }
 
-// full reports whether none of the component's checks was left out.
-func full(c *manifest.Component) bool {
+// passed reports whether none of the component's checks failed or was left out.
+func passed(c *manifest.Component) bool {
 	return c != nil && len(c.Checks) > 0 &&
-		!slices.ContainsFunc(c.Checks, func(k manifest.Check) bool { return k.Result == manifest.Skipped })
+		!slices.ContainsFunc(c.Checks, func(k manifest.Check) bool { return k.Result != manifest.OK })
 }

@@ -5,14 +5,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"sync"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/atocore/holdfast/core/archive"
 	"github.com/atocore/holdfast/core/manifest"
 	"github.com/atocore/holdfast/core/source"
-	"github.com/atocore/holdfast/core/source/kinds"
+	"github.com/atocore/holdfast/core/target"
 )
 
 // packedComponent is a captured component's entry in every target's manifest.
@@ -22,56 +21,71 @@ type packedComponent struct {
 	forTarget map[*targetRun]manifest.Component
 }
 
-// pack inspects, compresses and sends the captured components, one after the other.
+// pack inspects, compresses and sends the captured components, one after the other. One that cannot be
+// packed is missing from the snapshot, and keeps the others from nothing.
 func (r *run) pack(ctx context.Context) ([]packedComponent, error) {
 	var all []packedComponent
+	var failed []error
 	for i, c := range r.Components {
 		name := c.Source.Name()
 		frozen := r.cut.Frozen[name]
 		if frozen == nil {
 			continue
 		}
-		p := packedComponent{name: name, forTarget: map[*targetRun]manifest.Component{}}
-		level, baseline := r.due(ctx, name)
-		g, gctx := errgroup.WithContext(ctx)
-		g.Go(func() (err error) {
-			p.report, err = kinds.InspectAs(gctx, c.Source.Kind(), c.Format, frozen.Path, level, baseline)
-			if level < source.Full {
-				p.report.Checks = append(p.report.Checks, notDue(r.Check))
-			}
-			return err
-		})
-		g.Go(func() error {
-			groups, err := r.group(gctx, c, frozen)
-			defer func() {
-				for _, g := range groups {
-					g.close()
-				}
-			}()
-			for _, g := range groups {
-				if err == nil {
-					err = r.packGroup(gctx, c, frozen, g, &p)
-				}
-			}
-			return err
-		})
-		if err := g.Wait(); err != nil {
-			return nil, fmt.Errorf("component %s: %w", name, err)
+		p, err := r.packOne(ctx, c, frozen)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
 		}
-		for i := range p.report.Checks {
-			p.report.Checks[i].Detail = clip(p.report.Checks[i].Detail)
-		}
-		for t, entry := range p.forTarget {
-			entry.Facts, entry.Checks = p.report.Facts, p.report.Checks
-			p.forTarget[t] = entry
-		}
-		r.report.Components[i].Checks = p.report.Checks
-		all = append(all, p)
 		if err := r.nothing(); err != nil {
 			return nil, err
 		}
+		if err != nil {
+			err = fmt.Errorf("pack %s: %w", name, err)
+			r.cut.Failed[name] = err
+			r.report.Components[i].Err, r.report.Components[i].Size = err, 0
+			failed = append(failed, err)
+			continue
+		}
+		r.report.Components[i].Checks = p.report.Checks
+		all = append(all, p)
+	}
+	if len(all) == 0 {
+		return nil, errors.Join(append([]error{fmt.Errorf("%w: no component could be packed", ErrNothing)}, failed...)...)
 	}
 	return all, nil
+}
+
+// packOne inspects a component beside packing it.
+func (r *run) packOne(ctx context.Context, c Component, frozen *source.Frozen) (packedComponent, error) {
+	p := packedComponent{name: c.Source.Name(), forTarget: map[*targetRun]manifest.Component{}}
+	level, baseline := r.due(ctx, p.name)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		p.report, err = r.inspect(ctx, c, frozen.Path, level, baseline)
+		return err
+	})
+	g.Go(func() error {
+		groups, err := r.group(ctx, c, frozen)
+		defer func() {
+			for _, g := range groups {
+				g.close()
+			}
+		}()
+		for _, g := range groups {
+			if err == nil {
+				err = r.packGroup(ctx, c, frozen, g, &p)
+			}
+		}
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return p, err
+	}
+	for t, entry := range p.forTarget {
+		entry.Facts, entry.Checks = p.report.Facts, p.report.Checks
+		p.forTarget[t] = entry
+	}
+	return p, nil
 }
 
 // group is targets whose parents hold the same stream of a component.
@@ -98,10 +112,10 @@ func (r *run) group(ctx context.Context, c Component, frozen *source.Frozen) ([]
 			continue
 		}
 		parent, err := t.openParent(ctx, c.Source.Name(), c.Source.Kind(), frozen.ChunkSize, frozen.Size(), r.scratch)
+		if err != nil && (ctx.Err() != nil || !ofTarget(err)) {
+			return groups, err
+		}
 		if err != nil {
-			if ctx.Err() != nil {
-				return groups, err
-			}
 			t.Err = err
 			continue
 		}
@@ -150,109 +164,29 @@ func (r *run) packGroup(ctx context.Context, c Component, frozen *source.Frozen,
 		Name: name, Kind: c.Source.Kind(), ChunkSize: frozen.ChunkSize, Size: packed.Size,
 		SHA256: hex.EncodeToString(packed.SHA256[:]), FrozenMS: r.cut.Held[name].Milliseconds(),
 	}
-	var places sync.WaitGroup
+	var places errgroup.Group
 	entries := make([]manifest.Component, len(g.targets))
 	for i, t := range g.targets {
 		if t.Err != nil {
 			continue
 		}
 		t.Stored[name] = packed.Raw
-		places.Go(func() { entries[i], t.Err = t.place(ctx, r, entry, packed.Members[i], g.parents[i], up.volumes) })
+		places.Go(func() (err error) {
+			entries[i], err = t.place(ctx, r, entry, packed.Members[i], g.parents[i], up.volumes)
+			if ofTarget(err) {
+				t.Err, err = err, nil
+			}
+			return err
+		})
 	}
-	places.Wait()
+	if err := places.Wait(); err != nil {
+		return err
+	}
 	for i, t := range g.targets {
 		p.forTarget[t] = entries[i]
 	}
 	return ctx.Err()
 }
 
-// upload puts volumes into the targets of a group while the next ones are packed. One volume waits
-// while one is sent: a slow target holds the others back by no more.
-type upload struct {
-	r         *run
-	component string
-	targets   []*targetRun
-	queue     chan *archive.Volume
-	done      chan struct{}
-	ctx       context.Context
-	volumes   map[archive.VolumeID]freshVolume // what was emitted
-	dead      chan struct{}                    // closed when no target is left
-	err       error
-}
-
-// freshVolume is a new volume's entry in a manifest, but for its key, which is each target's own.
-type freshVolume struct {
-	manifest.Volume
-	n int
-}
-
-// errNoTarget ends the packing for a group of which every target has failed.
-var errNoTarget = errors.New("no target is left")
-
-func (r *run) newUpload(ctx context.Context, component string, targets []*targetRun) *upload {
-	u := &upload{
-		r: r, component: component, targets: targets, ctx: ctx,
-		queue: make(chan *archive.Volume, 1), done: make(chan struct{}), dead: make(chan struct{}),
-		volumes: map[archive.VolumeID]freshVolume{},
-	}
-	go u.run()
-	return u
-}
-
-// emit implements archive.PackOptions.Emit.
-func (u *upload) emit(ctx context.Context, v *archive.Volume) error {
-	select {
-	case u.queue <- v:
-		return nil
-	case <-u.dead:
-		return errors.Join(errNoTarget, v.Close())
-	case <-ctx.Done():
-		return errors.Join(context.Cause(ctx), v.Close())
-	}
-}
-
-// wait returns when everything that was emitted was dealt with.
-func (u *upload) wait() error {
-	close(u.queue)
-	<-u.done
-	return u.err
-}
-
-func (u *upload) run() {
-	defer close(u.done)
-	for v := range u.queue {
-		u.volumes[v.ID] = freshVolume{
-			manifest.Volume{ID: v.ID.String(), Size: v.Size, SHA256: hex.EncodeToString(v.SHA256[:]), Raw: v.Raw}, v.N,
-		}
-		left := u.send(v)
-		u.err = errors.Join(u.err, v.Close())
-		if left == 0 {
-			close(u.dead)
-			for v := range u.queue {
-				u.err = errors.Join(u.err, v.Close())
-			}
-		}
-	}
-}
-
-// send puts a volume into every target that is left, and returns how many then still are.
-func (u *upload) send(v *archive.Volume) (left int) {
-	var g sync.WaitGroup
-	for _, t := range u.targets {
-		if t.Err != nil {
-			continue
-		}
-		g.Go(func() {
-			key := manifest.VolumeKey(u.r.Set, t.session.ID, u.component, v.N, false)
-			t.Err = t.session.Put(u.ctx, key, v, v.Size, v.SHA256)
-			u.r.Progress.Add("upload "+t.Name, v.Size, 0)
-		})
-	}
-	g.Wait()
-	for _, t := range u.targets {
-		if t.Err == nil {
-			left++
-		}
-	}
-	return left
-}
+// ofTarget reports whether an error is a target's: others, such as staging that is full, are the component's.
+func ofTarget(err error) bool { return errors.As(err, new(*target.Error)) }

@@ -22,7 +22,7 @@ type targetRun struct {
 	session  *repository.Session
 	history  *history
 	parent   manifest.ID // the newest snapshot whose chunks are reused
-	sequence int64
+	sequence int64       // the greatest that was seen
 }
 
 func (t *targetRun) note(format string, args ...any) {
@@ -42,23 +42,19 @@ func (t *targetRun) begin(ctx context.Context, r *run) (err error) {
 		t.note("%d keys in the target are not holdfast's and were left alone, the first is %s", n, t.session.View.Foreign[0])
 	}
 	t.history = &history{session: t.session}
-	newest, err := t.history.newest(ctx)
-	if err != nil {
+	if t.sequence, err = t.history.sequence(ctx, r.Now().Add(maxAhead)); err != nil || r.State == nil {
 		return err
 	}
-	if newest != nil {
-		t.sequence = newest.Sequence
+	seen, err := r.State.Seen(r.Set, t.Name)
+	if err != nil {
+		t.note("%v", err)
 	}
-	if r.State != nil {
-		seen, err := r.State.Seen(r.Set, t.Name)
-		if err != nil {
-			t.note("%v", err)
-		}
-		if seen.Repository == t.repo.ID && seen.Sequence > t.sequence {
+	if seen.Repository == t.repo.ID && seen.Sequence > t.sequence {
+		if !slices.Contains(t.session.View.IDs, manifest.ID(seen.ID)) {
 			t.note("the target has lost its newest snapshots: %s with sequence %d was seen on %s, now the newest has %d",
 				seen.ID, seen.Sequence, seen.At.Format("2006-01-02"), t.sequence)
-			t.sequence = seen.Sequence
 		}
+		t.sequence = seen.Sequence
 	}
 	return nil
 }
@@ -110,12 +106,14 @@ type parentComponent struct {
 	hash     string // of the stream: targets whose parents agree in it form a group
 }
 
+// maxIndexes bounds how many damaged indexes a create reads on the way to a parent.
+const maxIndexes = 8
+
 // openParent finds the newest usable snapshot that has the component in the same shape and whose index
 // can be read; nil when there is none. Volumes that are not whole count as lost.
 func (t *targetRun) openParent(ctx context.Context, name string, kind manifest.Kind, chunkSize int, size int64, scratch string) (*parentComponent, error) {
-	const depth = 16
 	view := t.session.View
-	for n := range depth {
+	for n, damaged := 0, 0; n < historyDepth && damaged < maxIndexes; n++ {
 		m, err := t.history.at(ctx, n)
 		if err != nil || m == nil {
 			return nil, err
@@ -128,6 +126,7 @@ func (t *targetRun) openParent(ctx context.Context, name string, kind manifest.K
 		open, err := t.repo.OpenComponent(ctx, m, name, scratch)
 		if errors.Is(err, repository.ErrDamaged) {
 			t.note("%s of snapshot %s cannot serve as parent: %v", name, m.ID, err)
+			damaged++
 			continue
 		}
 		if err != nil {
