@@ -3,6 +3,7 @@
 package state
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -41,19 +42,16 @@ func (d *Dir) Lock(set string) (*Lock, error) {
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		who := make([]byte, 64)
-		n, _ := f.Read(who)
+		n, _ := f.Read(who) // what a holder could not write does not matter
 		f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("set %s is %w (%s): wait for it to end", set, ErrLocked, who[:n])
+			return nil, fmt.Errorf("set %s is %w (%s): wait for it to end", set, ErrLocked, cmp.Or(string(who[:n]), "unknown process"))
 		}
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
-	if err := f.Truncate(0); err == nil {
-		_, err = fmt.Fprintf(f, "process %d", os.Getpid())
-		if err != nil {
-			f.Close()
-			return nil, fmt.Errorf("lock %s: %w", path, err)
-		}
+	// Who holds it is for people: a disk that is full is no reason not to make a backup.
+	if f.Truncate(0) == nil {
+		_, _ = fmt.Fprintf(f, "process %d", os.Getpid())
 	}
 	return &Lock{f}, nil
 }
