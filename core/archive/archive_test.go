@@ -30,6 +30,14 @@ func (s store) emit(_ context.Context, v *Volume) error {
 	return nil
 }
 
+// emitCounting is emit, which notes the raw bytes as well.
+func (s store) emitCounting(raw map[VolumeID]int64) func(context.Context, *Volume) error {
+	return func(ctx context.Context, v *Volume) error {
+		raw[v.ID] = v.Raw
+		return s.emit(ctx, v)
+	}
+}
+
 func (s store) open(_ context.Context, v VolumeID, off, n int64) (io.ReadCloser, error) {
 	b, ok := s[v]
 	if !ok {

@@ -170,14 +170,22 @@ func readIndexVector(t *testing.T, v vector) (*Recipe, error) {
 // plainIndex is the Index message without its compression.
 func plainIndex(t *testing.T, r io.Reader) []byte {
 	t.Helper()
-	dec, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1))
+	stored, err := io.ReadAll(r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer dec.Close()
-	b, err := io.ReadAll(dec)
+	b, err := decompress(stored)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return b
+}
+
+func decompress(stored []byte) ([]byte, error) {
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(64<<20))
+	if err != nil {
+		return nil, err
+	}
+	defer dec.Close()
+	return dec.DecodeAll(stored, nil)
 }
