@@ -59,6 +59,7 @@ type Options struct {
 	Rand       io.Reader  // read by several goroutines at once, as crypto/rand.Reader may be
 	State      *state.Dir // optional: remembers what was seen in each target
 
+	DryRun        bool              // optional: capture, check and compress, and put nothing
 	Now           func() time.Time  // optional: time.Now
 	FreezeTimeout time.Duration     // optional: source.FreezeTimeout
 	Workers       int               // optional: one per CPU, at most 16

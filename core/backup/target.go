@@ -31,7 +31,11 @@ func (t *targetRun) note(format string, args ...any) {
 
 // begin is steps C1 and C2 of the ballot, and a look at the target's past.
 func (t *targetRun) begin(ctx context.Context, r *run) (err error) {
-	t.session, err = t.repo.Begin(ctx, r.Set, r.cut.Instant, r.Now(), r.Rand, manifest.Note{Host: r.Host, Tool: r.Tool})
+	if r.DryRun {
+		t.session, err = t.repo.Rehearse(ctx, r.Set, r.cut.Instant, r.Now(), r.Rand)
+	} else {
+		t.session, err = t.repo.Begin(ctx, r.Set, r.cut.Instant, r.Now(), r.Rand, manifest.Note{Host: r.Host, Tool: r.Tool})
+	}
 	if err != nil {
 		return err
 	}
@@ -78,7 +82,7 @@ func (t *targetRun) commit(ctx context.Context, r *run, components []packedCompo
 		return err
 	}
 	t.Manifest = committed
-	if r.State != nil {
+	if r.State != nil && !r.DryRun {
 		seen := state.Seen{Repository: t.repo.ID, ID: string(committed.ID), Sequence: committed.Sequence, At: r.Now().UTC()}
 		if err := r.State.Remember(r.Set, t.Name, seen); err != nil {
 			t.note("%v", err)

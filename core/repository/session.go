@@ -26,15 +26,28 @@ type Session struct {
 	View *View
 	Late bool // the id's stamp is later than the capture: the clock had gone back behind the last id
 
-	repo *Repository
-	put  int64 // bytes
+	repo      *Repository
+	put       int64 // bytes
+	rehearsal bool  // nothing is put
 }
 
 // settle bounds what a session still does when its context has ended.
 const settle = 30 * time.Second
 
-// Begin starts a create of a set that was captured at the given moment. note says who writes.
-func (r *Repository) Begin(ctx context.Context, set string, captured time.Time, now time.Time, rand io.Reader, note manifest.Note) (*Session, error) {
+// Rehearse is Begin for a create that only wants to know what it would do: its Put and Commit count
+// bytes and leave the target as it is.
+func (r *Repository) Rehearse(ctx context.Context, set string, captured, now time.Time, rand io.Reader) (*Session, error) {
+	s, err := r.session(ctx, set, captured, now, rand)
+	if err != nil {
+		return nil, err
+	}
+	s.rehearsal = true
+	s.View, err = r.View(ctx, set)
+	return s, err
+}
+
+// session draws an id for what was captured at the given moment.
+func (r *Repository) session(ctx context.Context, set string, captured, now time.Time, rand io.Reader) (*Session, error) {
 	stamp := captured
 	for o, err := range r.Store.List(ctx, manifest.Prefix(set, manifest.Manifests), "") {
 		if err != nil {
@@ -50,7 +63,14 @@ func (r *Repository) Begin(ctx context.Context, set string, captured time.Time, 
 	}
 	s := &Session{repo: r, View: &View{Set: set}, Late: stamp.Sub(captured) > time.Second}
 	var err error
-	if s.ID, err = manifest.NewID(stamp, rand); err != nil {
+	s.ID, err = manifest.NewID(stamp, rand)
+	return s, err
+}
+
+// Begin starts a create of a set that was captured at the given moment. note says who writes.
+func (r *Repository) Begin(ctx context.Context, set string, captured, now time.Time, rand io.Reader, note manifest.Note) (*Session, error) {
+	s, err := r.session(ctx, set, captured, now, rand)
+	if err != nil {
 		return nil, err
 	}
 	note.ID, note.At = s.ID, now.UTC()
@@ -93,8 +113,10 @@ func (s *Session) Sent() int64 { return s.put }
 
 // Put stores a finished object under one of this session's keys. It is for one goroutine at a time.
 func (s *Session) Put(ctx context.Context, key string, r io.ReaderAt, size int64, sum [32]byte) error {
-	if _, err := s.repo.Store.Put(ctx, key, r, target.PutOptions{Size: size, SHA256: sum}); err != nil {
-		return err
+	if !s.rehearsal {
+		if _, err := s.repo.Store.Put(ctx, key, r, target.PutOptions{Size: size, SHA256: sum}); err != nil {
+			return err
+		}
 	}
 	s.put += size
 	return nil
@@ -107,6 +129,10 @@ func (s *Session) Commit(ctx context.Context, m manifest.Manifest, rand io.Reade
 	b, err := s.ballot(&m, rand)
 	if err != nil {
 		return nil, errors.Join(err, s.Abandon(ctx))
+	}
+	if s.rehearsal {
+		s.put += int64(len(b))
+		return &m, nil
 	}
 	outcome, err := s.repo.Store.PutBytes(ctx, manifest.ManifestKey(m.Set, m.ID), b, target.PutOptions{})
 	if outcome == target.Unknown && refused(err) {
@@ -149,6 +175,9 @@ func (s *Session) ballot(m *manifest.Manifest, rand io.Reader) ([]byte, error) {
 // Abandon gives the create up: the ballot is taken by a tombstone, and the intent goes. What was put is
 // left for cleanup. It works also when ctx has ended. A manifest that is committed stays.
 func (s *Session) Abandon(ctx context.Context) error {
+	if s.rehearsal {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle)
 	defer cancel()
 	if err := s.revoke(ctx); err != nil {
