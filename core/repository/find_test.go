@@ -50,6 +50,11 @@ func TestFind(t *testing.T) {
 			t.Errorf("%q: %v, want %s, %v", ref, err, want.id, want.err)
 		}
 	}
+	single := newWorld(t)
+	single.place(noon, nil)
+	if _, err := single.repo.Find(t.Context(), single.view(), "", nil, noon); !errors.Is(err, repository.ErrNoSnapshot) {
+		t.Errorf("no reference, where there is only one: %v", err)
+	}
 	v := w.view()
 	w.fault = func(_ context.Context, op memtarget.Op, key string) memtarget.Fault {
 		return failing(op, key, target.KindUnavailable)

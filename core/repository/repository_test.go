@@ -55,6 +55,9 @@ func TestOpen(t *testing.T) {
 func TestOpenUnreachable(t *testing.T) {
 	w := empty(t)
 	w.fault = func(_ context.Context, op memtarget.Op, key string) memtarget.Fault {
+		if op == memtarget.Put {
+			return memtarget.Fault{}
+		}
 		return failing(op, key, target.KindUnavailable)
 	}
 	_, err := repository.Open(t.Context(), w.store)

@@ -83,13 +83,26 @@ func TestRevoked(t *testing.T) {
 // What stands at our key and is neither ours nor a tombstone is damage, and is left alone.
 func TestForeignBallot(t *testing.T) {
 	w := newWorld(t)
-	s := w.mustBegin(noon)
-	w.mem.Set(manifest.ManifestKey(set, s.ID), []byte("who put this here?"))
-	if _, err := s.Commit(t.Context(), document(noon), rand.Reader); !errors.Is(err, repository.ErrDamaged) {
-		t.Errorf("%v", err)
+	foreign := func(manifest.ID) []byte { return []byte("who put this here?") }
+	another := func(id manifest.ID) []byte { // a manifest, and that snapshot's, but not what we put
+		m := document(noon)
+		m.Repository, m.Set, m.ID, m.Nonce = w.repo.ID, set, id, "0123456789abcdef"
+		b, err := manifest.Encode(&m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
 	}
-	if b, _ := w.mem.Bytes(manifest.ManifestKey(set, s.ID)); string(b) != "who put this here?" {
-		t.Errorf("it was replaced by %q", b)
+	for _, stranger := range []func(manifest.ID) []byte{foreign, another} {
+		s := w.mustBegin(noon)
+		there := stranger(s.ID)
+		w.mem.Set(manifest.ManifestKey(set, s.ID), there)
+		if _, err := s.Commit(t.Context(), document(noon), rand.Reader); !errors.Is(err, repository.ErrDamaged) {
+			t.Errorf("%v", err)
+		}
+		if b, _ := w.mem.Bytes(manifest.ManifestKey(set, s.ID)); !bytes.Equal(b, there) {
+			t.Errorf("it was replaced by %q", b)
+		}
 	}
 }
 
@@ -183,8 +196,11 @@ func TestUndecided(t *testing.T) {
 	w := newWorld(t)
 	s := w.mustBegin(noon)
 	w.fault = func(_ context.Context, op memtarget.Op, key string) memtarget.Fault {
+		if op != memtarget.Put {
+			return memtarget.Fault{}
+		}
 		f := failing(op, key, target.KindUnavailable)
-		f.Late = op == memtarget.Put
+		f.Late = true
 		return f
 	}
 	_, err := s.Commit(t.Context(), document(noon), rand.Reader)
@@ -221,6 +237,18 @@ func TestRefusedVote(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	w.settled(false, s.ID)
+
+	s = w.mustBegin(noon)
+	w.fault = func(_ context.Context, op memtarget.Op, key string) memtarget.Fault {
+		if op == memtarget.Put {
+			return failing(op, key, target.KindDenied)
+		}
+		return memtarget.Fault{}
+	}
+	_, err := s.Commit(t.Context(), document(noon), rand.Reader)
+	if !errors.Is(err, target.ErrDenied) || strings.Contains(err.Error(), "found out") || !strings.Contains(err.Error(), "intent stays") {
+		t.Errorf("%v", err)
+	}
 }
 
 // Whatever fails before the vote, the create is given up.
@@ -291,6 +319,7 @@ func TestClock(t *testing.T) {
 		{noon.Add(500 * time.Millisecond), noon.Add(2 * time.Second), true},
 		{noon.Add(-4 * time.Minute), noon.Add(3 * time.Second), true}, // the clock went back
 		{noon.Add(time.Hour), noon.Add(time.Hour), false},
+		{noon.Add(time.Hour + time.Second/2), noon.Add(time.Hour + time.Second), false},
 	} {
 		id, late := commit(step.captured)
 		if id <= last || !id.Time().Equal(step.stamp) || late != step.late {

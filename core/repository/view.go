@@ -38,10 +38,10 @@ func (r *Repository) View(ctx context.Context, set string) (*View, error) {
 			v.add(o)
 		}
 	}
-	slices.Sort(v.IDs)
 	return v, nil
 }
 
+// add is called in the order of the keys, and so of the ids.
 func (v *View) add(o target.Object) {
 	k, err := manifest.ParseKey(o.Key)
 	if err != nil {
