@@ -60,7 +60,7 @@ func golden() map[string]any {
 			},
 		},
 		"summary.list": listReport{
-			head: summary("list", exitIncomplete),
+			head: summary("list", exitDamage),
 			Targets: []listTarget{
 				{Target: "nas", Repository: repo, Sets: []listSet{{
 					Set: "atocore", Foreign: []string{"atocore/manifests/notes.txt"},

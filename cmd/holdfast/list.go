@@ -61,7 +61,12 @@ func newList(a *app) *cobra.Command {
 		Long: `Show the snapshots of the set in each target, oldest first: when they were captured, how
 far they may be trusted, how large their components are, and how much they added.
 
-With --from no configuration is needed: the repository is read at a URL.`,
+With --from no configuration is needed: the repository is read at a URL.
+
+Exit codes:
+  0   every target was read; a set without snapshots is no error
+  3   a target failed
+  4   a manifest is damaged: its row says how, and the others are shown all the same`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.list(cmd.Context(), p, all) },
 	}
@@ -91,10 +96,28 @@ func (a *app) list(ctx context.Context, p placeFlags, all bool) error {
 	if len(failed) == len(places) {
 		return failed[0]
 	}
-	if len(failed) > 0 {
-		r.Code = exitIncomplete
-	}
+	r.Code = r.verdict()
 	return a.finish(r)
+}
+
+// verdict is the exit code: what could be shown is shown, and a damaged manifest outweighs a target
+// that failed.
+func (r listReport) verdict() exitCode {
+	code := exitOK
+	for _, t := range r.Targets {
+		if t.Error != nil {
+			code = exitIncomplete
+			if t.Error.Code == exitDamage {
+				return exitDamage
+			}
+		}
+		for _, s := range t.Sets {
+			if slices.ContainsFunc(s.Snapshots, func(sn listSnapshot) bool { return sn.Damaged != "" }) {
+				return exitDamage
+			}
+		}
+	}
+	return code
 }
 
 func (a *app) listPlace(ctx context.Context, p place, all bool) (listTarget, error) {
