@@ -56,6 +56,7 @@ type createFlags struct {
 	tags             []string
 	check            string
 	chroma, noChroma bool
+	chromaMode       string
 }
 
 func newCreate(a *app) *cobra.Command {
@@ -79,6 +80,9 @@ Exit codes:
 			if f.chroma && f.noChroma {
 				return usage(errors.New("--chroma and --no-chroma exclude each other"))
 			}
+			if err := chromaMode(f.chromaMode); err != nil {
+				return err
+			}
 			for _, tag := range f.tags {
 				if !manifest.ValidTag(tag) || tag == manifest.PreRestore {
 					return usage(fmt.Errorf("--tag %q is not allowed", tag))
@@ -93,7 +97,22 @@ Exit codes:
 	flags.StringVar(&f.check, "check", string(backup.CheckAuto), "`depth` of the checks on what was captured: quick, full, none, or auto:\nquick, and full when the last full one is over a day old")
 	flags.BoolVar(&f.noChroma, "no-chroma", false, "leave out the components of kind chroma")
 	flags.BoolVar(&f.chroma, "chroma", false, "capture them, which is the default")
+	flags.StringVar(&f.chromaMode, "chroma-mode", config.ModeCold, "`how` they are captured: cold, while nothing writes to them")
 	return cmd
+}
+
+// chromaMode accepts what the configuration accepts, and refuses the same as the configuration does.
+func chromaMode(mode string) error {
+	switch mode {
+	case config.ModeCold:
+		return nil
+	case "hot":
+		return &failure{
+			code: exitUsage, id: "usage", err: errors.New("--chroma-mode hot is not available in this version, which captures Chroma only cold"),
+			hint: "use --chroma-mode cold, and stop writing to Chroma while create runs",
+		}
+	}
+	return usage(fmt.Errorf("--chroma-mode %q: want cold", mode))
 }
 
 func (a *app) create(ctx context.Context, f createFlags) (err error) {
@@ -106,7 +125,7 @@ func (a *app) create(ctx context.Context, f createFlags) (err error) {
 	}
 	o := backup.Options{
 		Set: c.Set, Tags: f.tags, Check: backup.CheckMode(f.check), Tool: "holdfast " + toolVersion(),
-		Rand: rand.Reader, Now: a.now,
+		Rand: rand.Reader, Now: a.now, FreezeTimeout: c.FreezeTimeout,
 	}
 	if o.Host, err = os.Hostname(); err != nil {
 		return fmt.Errorf("name of this host: %w", err)

@@ -16,6 +16,7 @@
 //	set: atocore                           # required: a-z 0-9 -, at most 40 characters
 //	state_dir: /var/lib/holdfast           # default: .holdfast beside the file
 //	staging_dir: /var/lib/holdfast/staging # default: staging in state_dir
+//	freeze_timeout: 60s                    # default; how long to try to freeze all components at once
 //	components:
 //	  - {name: db,       kind: sqlite, path: /srv/atocore/db/atocore.db}
 //	  - {name: registry, kind: file,   path: config/project-registry.json, format: json, optional: true}
@@ -33,6 +34,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // Config is one configuration file, checked and complete.
@@ -43,6 +45,10 @@ type Config struct {
 	StagingDir string      // absolute: frozen copies while they are being stored
 	Components []Component // at least one, in the order of the file
 	Targets    []Target    // at least one, in the order of the file
+
+	// FreezeTimeout is how long a create tries to freeze all components at once,
+	// 1 s to 1 h; 0 when the file does not say.
+	FreezeTimeout time.Duration
 }
 
 // Kind says what reads a component.

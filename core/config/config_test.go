@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -29,6 +30,7 @@ targets:
     plugin: local
     config:
       path: '/media/a ''b'''
+freeze_timeout: 90s
 `
 
 func env(pairs ...string) func(string) (string, bool) {
@@ -48,10 +50,11 @@ func TestParse(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &config.Config{
-		File:       "/etc/holdfast/holdfast.yaml",
-		Set:        "atocore",
-		StateDir:   "/etc/holdfast/state",
-		StagingDir: "/var/tmp/holdfast",
+		File:          "/etc/holdfast/holdfast.yaml",
+		Set:           "atocore",
+		StateDir:      "/etc/holdfast/state",
+		StagingDir:    "/var/tmp/holdfast",
+		FreezeTimeout: 90 * time.Second,
 		Components: []config.Component{
 			{Name: "db", Kind: config.SQLite, Path: "/srv/$x/db/atocore.db", Line: 5},
 			{Name: "registry", Kind: config.File, Path: "/etc/holdfast/config/project-registry.json", Format: config.FormatJSON, Optional: true, Line: 6},

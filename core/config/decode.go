@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml/ast"
 
@@ -15,7 +16,7 @@ func (d *decoder) config(root ast.Node) *Config {
 	c := &Config{File: d.file}
 	entries, _ := d.mapping(root, "the file")
 	var staging string
-	seen := d.known(entries, "", "set", "state_dir", "staging_dir", "components", "targets")
+	seen := d.known(entries, "", "set", "state_dir", "staging_dir", "freeze_timeout", "components", "targets")
 	for _, e := range entries {
 		switch e.key {
 		case "set":
@@ -24,6 +25,8 @@ func (d *decoder) config(root ast.Node) *Config {
 			c.StateDir = d.path(e)
 		case "staging_dir":
 			staging = d.path(e)
+		case "freeze_timeout":
+			c.FreezeTimeout = d.duration(e, time.Second, time.Hour)
 		case "components":
 			c.Components = d.components(e)
 		case "targets":
@@ -248,6 +251,20 @@ func (d *decoder) oneOf(e entry, allowed ...string) string {
 	}
 	d.fail(at(e.value), hint, "%s: %q is not known in this version", e.key, s)
 	return ""
+}
+
+// duration reads a length of time, such as 90s or 5m, within bounds.
+func (d *decoder) duration(e entry, least, most time.Duration) time.Duration {
+	s := d.str(e)
+	if s == "" {
+		return 0
+	}
+	v, err := time.ParseDuration(s)
+	if err != nil || v < least || v > most {
+		d.fail(at(e.value), "", "%s: %q is not allowed: want a number and its unit, from %v to %v", e.key, s, least, most)
+		return 0
+	}
+	return v
 }
 
 func (d *decoder) boolean(e entry) bool {

@@ -97,6 +97,9 @@ func TestErrors(t *testing.T) {
 		{"component in a target", strings.Replace(good, "path: /t", "path: /d", 1), "5:1: component db (/d/db) lies inside target t (/d)"},
 		{"target is a component", strings.Replace(good, "path: /t", "path: /x/../d//db/", 1), "5:1: component db (/d/db) is the same as target t"},
 		{"two targets in one folder", good + "- {name: u, plugin: local, config: {path: /t}}\n", "6:1: target t (/t) is the same as target u (/t)"},
+		{"freeze_timeout too short", good + "freeze_timeout: 10ms\n", `6:17: freeze_timeout: "10ms" is not allowed: want a number and its unit, from 1s to 1h0m0s`},
+		{"freeze_timeout too long", good + "freeze_timeout: 2h\n", `6:17: freeze_timeout: "2h" is not allowed`},
+		{"freeze_timeout without a unit", good + "freeze_timeout: '60'\n", `6:17: freeze_timeout: "60" is not allowed`},
 		{"staging in a target", good + "staging_dir: /t/s\n", "5:1: staging_dir (/t/s) lies inside target t (/t)"},
 		{"state in staging", good + "staging_dir: /s\nstate_dir: /s/t\n", "1:1: state_dir (/s/t) lies inside staging_dir (/s)"},
 		{"state is staging", good + "staging_dir: /s\nstate_dir: /s\n", "1:1: state_dir (/s) is the same as staging_dir (/s)"},
@@ -131,7 +134,7 @@ func TestManyErrors(t *testing.T) {
 	want := "/f.yaml:1:1: the file: the key \"components\" is missing\n" +
 		"/f.yaml:1:1: targets: the list is empty; at least one is needed\n" +
 		"/f.yaml:2:6: set: \"S\" is not allowed (a set is named with a-z, 0-9 and -, and has at most 40 characters)\n" +
-		"/f.yaml:3:1: unknown key \"foo\" (known here: set, state_dir, staging_dir, components, targets)"
+		"/f.yaml:3:1: unknown key \"foo\" (known here: set, state_dir, staging_dir, freeze_timeout, components, targets)"
 	if err == nil || !sameLines(err.Error(), want) {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}

@@ -26,13 +26,17 @@ state_dir: %s
 # Frozen copies while they are being stored: needs as much room as all components.
 staging_dir: %s
 
-# What is captured together. kind is one of
+`, quote(c.Set), quote(c.StateDir), quote(c.StagingDir))
+	if c.FreezeTimeout != 0 {
+		p("# How long to try to freeze all components at once.\nfreeze_timeout: %v\n\n", c.FreezeTimeout)
+	}
+	p(`# What is captured together. kind is one of
 #   sqlite   one SQLite database; may be in use
 #   file     one file; format: json says that it must be JSON
 #   chroma   one Chroma directory; mode: cold wants that nothing writes to it meanwhile
 # optional: true says that it may be absent.
 components:
-`, quote(c.Set), quote(c.StateDir), quote(c.StagingDir))
+`)
 	for _, comp := range c.Components {
 		p("  - name: %s\n    kind: %s\n    path: %s\n", quote(comp.Name), comp.Kind, quote(comp.Path))
 		if comp.Format != "" {
