@@ -5,26 +5,27 @@ import (
 	"testing"
 
 	"github.com/atocore/holdfast/core/backup"
+	"github.com/atocore/holdfast/core/backup/backuptest"
 )
 
 // A dry run tells what a create would send, to the byte but for hashes and ids, and leaves no trace.
 func TestDryRun(t *testing.T) {
-	w := newWorld(t, "nas", "offsite")
+	w := backuptest.New(t, "nas", "offsite")
 	for _, change := range []string{"", "UPDATE items SET body = hex(randomblob(300)) WHERE id % 200 = 0"} {
 		if change != "" {
-			w.exec(change)
+			w.Exec(change)
 		}
-		before := [][]string{w.keys(0, ""), w.keys(1, "")}
-		dry, err := w.create(func(o *backup.Options) { o.DryRun = true })
+		before := [][]string{w.Keys(0, ""), w.Keys(1, "")}
+		dry, err := w.Create(func(o *backup.Options) { o.DryRun = true })
 		if err != nil {
 			t.Fatal(err)
 		}
-		for n := range w.stores {
-			if after := w.keys(n, ""); !slices.Equal(after, before[n]) {
+		for n := range w.Stores {
+			if after := w.Keys(n, ""); !slices.Equal(after, before[n]) {
 				t.Fatalf("a dry run changed the keys from %v to %v", before[n], after)
 			}
 		}
-		real := w.good()
+		real := w.Good()
 		for n, target := range real.Targets {
 			would := dry.Targets[n]
 			if would.Stored["db"] != target.Stored["db"] || would.Manifest.Parent != target.Manifest.Parent ||
