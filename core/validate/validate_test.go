@@ -1,0 +1,471 @@
+package validate_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/atocore/holdfast/core/backup/backuptest"
+	"github.com/atocore/holdfast/core/manifest"
+	"github.com/atocore/holdfast/core/target"
+	"github.com/atocore/holdfast/core/target/memtarget"
+	"github.com/atocore/holdfast/core/validate"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var levels = []validate.Level{validate.Objects, validate.Data, validate.Content}
+
+// found lists the findings of a report as "component key-ending id", the key without what comes before the
+// snapshot's folder.
+func found(all []validate.Finding) (out []string) {
+	for _, f := range all {
+		key := f.Key[strings.LastIndex(f.Key, "/")+1:]
+		out = append(out, strings.TrimSpace(f.Component+" "+key+" "+f.ID))
+	}
+	slices.Sort(out)
+	return out
+}
+
+func one(t *testing.T, r *validate.Report) validate.SnapshotReport {
+	t.Helper()
+	if len(r.Snapshots) != 1 {
+		t.Fatalf("%d snapshots were validated", len(r.Snapshots))
+	}
+	return r.Snapshots[0]
+}
+
+func clean(t *testing.T, w *backuptest.World) {
+	t.Helper()
+	if left, err := os.ReadDir(w.Path("staging")); err != nil || len(left) > 0 {
+		t.Errorf("scratch space still holds %v, %v", left, err)
+	}
+}
+
+func TestGood(t *testing.T) {
+	w := backuptest.New(t, "nas")
+	w.Chroma()
+	w.Good()
+	w.Touch("50")
+	w.Good()
+	for _, level := range levels {
+		r := w.Validate(0, level)
+		if r.Damaged() || r.Inconclusive() || len(r.Snapshots) != 2 || len(r.Marked) > 0 || r.Level != level {
+			t.Errorf("level %s: %+v", level, r)
+		}
+		for _, s := range r.Snapshots {
+			if (level == validate.Content) != (len(s.Checks) == 3) {
+				t.Errorf("level %s made the checks %v", level, s.Checks)
+			}
+		}
+		clean(t, w)
+	}
+	checks := w.Validate(0, validate.Content).Snapshots[1].Checks
+	for component, check := range map[string]string{"db": "integrity_check", "registry": "json", "chroma": "replay"} {
+		if !slices.ContainsFunc(checks[component], func(k manifest.Check) bool { return k.Name == check && k.Result == manifest.OK }) {
+			t.Errorf("%s was not checked by %s: %+v", component, check, checks[component])
+		}
+	}
+}
+
+// Every kind of damage is found at the level that can see it, by its id, and at those above.
+func TestDamage(t *testing.T) {
+	const volume, index = "db-00000.zst", "db.index.zst"
+	remove := func([]byte) []byte { return nil }
+	cut := func(b []byte) []byte { return b[:len(b)-1] }
+	grow := func(b []byte) []byte { return append(b, 0) }
+	for name, c := range map[string]struct {
+		object string
+		change func([]byte) []byte
+		want   map[validate.Level]string
+		marked bool // at levels that read
+	}{
+		"volume missing":     {volume, remove, map[validate.Level]string{validate.Objects: "object_missing"}, false},
+		"volume truncated":   {volume, cut, map[validate.Level]string{validate.Objects: "object_size"}, false},
+		"volume appended":    {volume, grow, map[validate.Level]string{validate.Objects: "object_size"}, false},
+		"volume flipped":     {volume, backuptest.Flip, map[validate.Level]string{validate.Data: "object_damaged"}, true},
+		"volume's last byte": {volume, func(b []byte) []byte { b[len(b)-1] ^= 0x80; return b }, map[validate.Level]string{validate.Data: "object_damaged"}, true},
+		"volume foreign":     {volume, func(b []byte) []byte { return bytes.Repeat([]byte("x"), len(b)) }, map[validate.Level]string{validate.Data: "object_damaged"}, true},
+		"index missing":      {index, remove, map[validate.Level]string{validate.Objects: "object_missing"}, false},
+		"index truncated":    {index, cut, map[validate.Level]string{validate.Objects: "object_size"}, false},
+		"index appended":     {index, grow, map[validate.Level]string{validate.Objects: "object_size"}, false},
+		"index flipped":      {index, backuptest.Flip, map[validate.Level]string{validate.Data: "object_damaged"}, true},
+		"index foreign":      {index, func(b []byte) []byte { return bytes.Repeat([]byte("x"), len(b)) }, map[validate.Level]string{validate.Data: "object_damaged"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := backuptest.New(t, "nas")
+			m := w.Good().Targets[0].Manifest
+			key := manifest.ArchivePrefix(backuptest.Set, m.ID) + c.object
+			w.Damage(0, key, c.change)
+			var want []string
+			for _, level := range levels {
+				if id := c.want[level]; id != "" {
+					want = append(want, "db "+c.object+" "+id)
+				}
+				o := w.Validation(0, level)
+				o.Mark = false
+				r, err := validate.Run(t.Context(), o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := found(one(t, r).Findings); !slices.Equal(got, want) || r.Inconclusive() || r.Damaged() != (len(want) > 0) {
+					t.Errorf("level %s found %v, inconclusive %v; want %v", level, got, one(t, r).Inconclusive, want)
+				}
+				if len(r.Marked) > 0 || len(w.Keys(0, "/damaged/")) > 0 {
+					t.Errorf("level %s put marks although it was not asked to", level)
+				}
+				clean(t, w)
+			}
+			for range 2 { // the second time it is there already
+				r := w.Validate(0, validate.Data)
+				marks := w.Keys(0, "/damaged/")
+				if !r.Damaged() || c.marked != slices.Equal(marks, []string{manifest.DamagedKey(backuptest.Set, m.ID, c.object)}) {
+					t.Errorf("marks %v, report %+v", marks, r)
+				}
+			}
+			if c.marked {
+				if got := found(one(t, w.Validate(0, validate.Objects)).Findings); !slices.Equal(got, []string{"db " + c.object + " object_marked"}) {
+					t.Errorf("level objects with a mark found %v", got)
+				}
+				b, _ := w.Mem["nas"].Bytes(manifest.DamagedKey(backuptest.Set, m.ID, c.object))
+				if n, err := manifest.DecodeNote(b); err != nil || n.ID != m.ID || n.Reason == "" {
+					t.Errorf("mark %+v, %v", n, err)
+				}
+			}
+			healed := w.Good().Targets[0].Manifest
+			if r := w.Validate(0, validate.Content, healed.ID); r.Damaged() || r.Inconclusive() {
+				t.Errorf("the snapshot after it: %+v", r)
+			}
+		})
+	}
+}
+
+// Two volumes that changed places are each found, and so is damage beside an object that is missing.
+func TestSeveral(t *testing.T) {
+	w := backuptest.New(t, "nas")
+	a := w.Good().Targets[0].Manifest.Component("db").Volumes[0].Key
+	w.Touch("3")
+	m := w.Good().Targets[0].Manifest
+	b := m.Component("db").Volumes[1].Key
+	if a == b || len(m.Component("db").Volumes) != 2 {
+		t.Fatalf("volumes %+v", m.Component("db").Volumes)
+	}
+	one, _ := w.Mem["nas"].Bytes(a)
+	two, _ := w.Mem["nas"].Bytes(b)
+	n := min(len(one), len(two)) // of the sizes that are listed
+	w.Damage(0, a, func(x []byte) []byte { copy(x, two[:n]); return x })
+	w.Damage(0, b, func(x []byte) []byte { copy(x, one[:n]); return x })
+	r := w.Validate(0, validate.Data, m.ID)
+	if got := found(r.Snapshots[0].Findings); len(got) != 2 || len(r.Marked) != 2 {
+		t.Errorf("swapped: found %v, marked %v", got, r.Marked)
+	}
+
+	w = backuptest.New(t, "nas")
+	a = w.Good().Targets[0].Manifest.Component("db").Volumes[0].Key
+	w.Touch("3")
+	m = w.Good().Targets[0].Manifest
+	b = m.Component("db").Volumes[1].Key
+	w.Damage(0, a, func([]byte) []byte { return nil })
+	w.Damage(0, b, backuptest.Flip)
+	for _, level := range levels[1:] {
+		r = w.Validate(0, level, m.ID)
+		if got := found(r.Snapshots[0].Findings); !slices.Contains(got, "db db-00000.zst object_missing") || !slices.Contains(got, "db db-00000.zst object_damaged") {
+			t.Errorf("level %s: one missing and one damaged: found %v", level, got)
+		}
+	}
+}
+
+func TestDamagedManifest(t *testing.T) {
+	w := backuptest.New(t, "nas")
+	bad, good := w.Good().Targets[0].Manifest.ID, w.Good().Targets[0].Manifest.ID
+	key := manifest.ManifestKey(backuptest.Set, bad)
+	w.Damage(0, key, backuptest.Flip)
+	for _, level := range levels {
+		r := w.Validate(0, level)
+		if len(r.Snapshots) != 2 || !slices.Equal(found(r.Snapshots[0].Findings), []string{string(bad) + ".json manifest_damaged"}) || r.Snapshots[0].Findings[0].Key != key {
+			t.Errorf("level %s: %+v", level, r.Snapshots)
+		}
+		if s := r.Snapshots[1]; s.ID != good || len(s.Findings) > 0 {
+			t.Errorf("level %s: the other one: %+v", level, s)
+		}
+	}
+}
+
+// What fails once and is right the second time is not called damaged, but neither is it called good.
+func TestUnstable(t *testing.T) {
+	for _, object := range []string{"db-00000.zst", "db.index.zst"} {
+		for _, level := range levels[1:] {
+			t.Run(object+"/"+string(level), func(t *testing.T) {
+				w := backuptest.New(t, "nas")
+				w.Good()
+				var mu sync.Mutex
+				flipped := false
+				w.Faults["nas"] = func(_ context.Context, op memtarget.Op, key string) (f memtarget.Fault) {
+					mu.Lock()
+					defer mu.Unlock()
+					if op == memtarget.Get && strings.HasSuffix(key, object) && !flipped {
+						flipped = true
+						f.Body = backuptest.Flip
+					}
+					return f
+				}
+				r := w.Validate(0, level)
+				s := one(t, r)
+				if r.Damaged() || !r.Inconclusive() || len(r.Marked) > 0 || len(w.Keys(0, "/damaged/")) > 0 ||
+					!slices.ContainsFunc(s.Inconclusive, func(f validate.Finding) bool { return f.ID == validate.IDUnstable }) {
+					t.Errorf("findings %v, inconclusive %+v, marked %v", s.Findings, s.Inconclusive, r.Marked)
+				}
+				clean(t, w)
+			})
+		}
+	}
+}
+
+// A target that stops answering leaves the question open. Nothing that cannot be read is called damaged.
+func TestUnreachable(t *testing.T) {
+	for _, kind := range []target.Kind{target.KindUnavailable, target.KindDenied, target.KindUnknown} {
+		for _, level := range levels[1:] {
+			w := backuptest.New(t, "nas")
+			w.Good()
+			o := w.Validation(0, level)
+			w.Faults["nas"] = func(_ context.Context, op memtarget.Op, key string) memtarget.Fault {
+				return memtarget.Fault{Err: &target.Error{Op: string(op), Key: key, Kind: kind}}
+			}
+			r, err := validate.Run(t.Context(), o)
+			if err != nil || r.Damaged() || !r.Inconclusive() {
+				t.Errorf("%v at level %s: %+v, %v", kind, level, r, err)
+			}
+			w.Faults["nas"] = func(_ context.Context, op memtarget.Op, key string) (f memtarget.Fault) {
+				if op == memtarget.Get && strings.HasSuffix(key, ".zst") && !strings.HasSuffix(key, ".index.zst") {
+					f.Err = &target.Error{Op: string(op), Key: key, Kind: kind}
+				}
+				return f
+			}
+			if r, err = validate.Run(t.Context(), o); err != nil || r.Damaged() || !r.Inconclusive() {
+				t.Errorf("%v for volumes at level %s: %+v, %v", kind, level, r, err)
+			}
+			clean(t, w)
+		}
+	}
+}
+
+// Scratch space that is of no use says nothing of the repository.
+func TestNoScratch(t *testing.T) {
+	w := backuptest.New(t, "nas")
+	w.Good()
+	o := w.Validation(0, validate.Data)
+	o.Scratch = w.Path("nowhere")
+	if _, err := validate.Run(t.Context(), o); err == nil {
+		t.Error("validated without scratch space")
+	}
+	o.Scratch = w.Path("staging")
+	w.Faults["nas"] = func(_ context.Context, op memtarget.Op, key string) memtarget.Fault {
+		if op == memtarget.Get && strings.HasSuffix(key, ".index.zst") { // its directory goes while the index is read
+			entries, _ := os.ReadDir(o.Scratch)
+			for _, e := range entries {
+				os.RemoveAll(w.Path("staging/" + e.Name()))
+			}
+		}
+		return memtarget.Fault{}
+	}
+	r, err := validate.Run(t.Context(), o)
+	if err != nil || r.Damaged() || !r.Inconclusive() || len(w.Keys(0, "/damaged/")) > 0 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+func TestReadOnlyTarget(t *testing.T) {
+	w := backuptest.New(t, "nas")
+	m := w.Good().Targets[0].Manifest
+	w.Damage(0, m.Component("db").Volumes[0].Key, backuptest.Flip)
+	w.Faults["nas"] = func(_ context.Context, op memtarget.Op, key string) (f memtarget.Fault) {
+		if op == memtarget.Put {
+			f.Err = &target.Error{Op: string(op), Key: key, Kind: target.KindDenied}
+		}
+		return f
+	}
+	r := w.Validate(0, validate.Data)
+	s := one(t, r)
+	if !slices.Equal(found(s.Findings), []string{"db db-00000.zst object_damaged"}) || len(s.Inconclusive) != 1 ||
+		!strings.Contains(s.Inconclusive[0].Message, "could not be marked") || len(r.Marked) > 0 {
+		t.Errorf("%+v, marked %v", s, r.Marked)
+	}
+}
+
+// An unmounted disk shows nothing: what then seems to be missing is not marked in whatever is there instead.
+func TestTargetReplaced(t *testing.T) {
+	w := backuptest.New(t, "nas")
+	w.Good()
+	o := w.Validation(0, validate.Data)
+	for _, key := range w.Mem["nas"].Keys() {
+		w.Mem["nas"].Remove(key)
+	}
+	r, err := validate.Run(t.Context(), o)
+	if err != nil || !r.Inconclusive() || len(w.Mem["nas"].Keys()) > 0 {
+		t.Errorf("gone: %+v, %v, keys %v", r, err, w.Mem["nas"].Keys())
+	}
+	w.Mem["nas"].Set(manifest.MarkerKey, manifest.NewMarker("0123456789abcdef0123456789abcdef").Encode())
+	if r, err = validate.Run(t.Context(), o); err != nil || !r.Inconclusive() || len(w.Mem["nas"].Keys()) > 1 {
+		t.Errorf("another repository: %+v, %v, keys %v", r, err, w.Mem["nas"].Keys())
+	}
+}
+
+// Many snapshots share volumes: each is read once, also one that is damaged is read no more than twice, and
+// every snapshot that needs it says so.
+func TestManyReadOnce(t *testing.T) {
+	w := backuptest.New(t, "nas")
+	first := w.Good().Targets[0].Manifest.Component("db").Volumes[0].Key
+	for range 4 {
+		w.Touch("100")
+		w.Good()
+	}
+	var mu sync.Mutex
+	gets := map[string]int{}
+	w.Faults["nas"] = func(_ context.Context, op memtarget.Op, key string) memtarget.Fault {
+		if mu.Lock(); op == memtarget.Get && strings.HasSuffix(key, "0.zst") {
+			gets[key]++
+		}
+		mu.Unlock()
+		return memtarget.Fault{}
+	}
+	if r := w.Validate(0, validate.Data); r.Damaged() || r.Inconclusive() {
+		t.Errorf("%+v", r)
+	}
+	if len(gets) < 6 {
+		t.Errorf("only %d volumes were read", len(gets))
+	}
+	for key, n := range gets {
+		if n != 1 {
+			t.Errorf("%s was read %d times", key, n)
+		}
+	}
+	clear(gets)
+	w.Damage(0, first, backuptest.Flip)
+	r := w.Validate(0, validate.Data)
+	for _, s := range r.Snapshots {
+		if len(s.Findings) != 1 || s.Findings[0].Key != first {
+			t.Errorf("snapshot %s: %+v", s.ID, s.Findings)
+		}
+	}
+	if gets[first] != 2 || len(r.Marked) != 1 {
+		t.Errorf("the damaged volume was read %d times, marked %v", gets[first], r.Marked)
+	}
+}
+
+// The subsets 1/n to n/n read every volume exactly once between them.
+func TestSubset(t *testing.T) {
+	w := backuptest.New(t, "nas")
+	w.Good()
+	for range 6 {
+		w.Touch("100")
+		w.Good()
+	}
+	bad := w.Keys(0, "/db-00000.zst")[3]
+	w.Damage(0, bad, backuptest.Flip)
+	var mu sync.Mutex
+	gets := map[string]int{}
+	w.Faults["nas"] = func(_ context.Context, op memtarget.Op, key string) memtarget.Fault {
+		if mu.Lock(); op == memtarget.Get && strings.HasSuffix(key, "0.zst") {
+			gets[key]++
+		}
+		mu.Unlock()
+		return memtarget.Fault{}
+	}
+	const n = 3
+	hits, busy := 0, 0
+	for k := 1; k <= n; k++ {
+		before := len(gets)
+		o := w.Validation(0, validate.Data)
+		o.Subset, o.Mark = validate.Subset{K: k, N: n}, false
+		r, err := validate.Run(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Damaged() {
+			hits++
+		}
+		if len(gets) > before {
+			busy++
+		}
+	}
+	if hits != 1 || busy < 2 {
+		t.Errorf("the damage was found in %d subsets, and %d of them read something", hits, busy)
+	}
+	for _, key := range w.Keys(0, "0.zst") {
+		if want := map[bool]int{true: 2, false: 1}[key == bad]; gets[key] != want {
+			t.Errorf("%s was read %d times, want %d", key, gets[key], want)
+		}
+	}
+}
+
+// Options that would leave something out are refused, not obeyed in part.
+func TestOptions(t *testing.T) {
+	w := backuptest.New(t, "nas")
+	w.Good()
+	for name, change := range map[string]func(*validate.Options){
+		"no level":          func(o *validate.Options) { o.Level = "" },
+		"unknown level":     func(o *validate.Options) { o.Level = "deep" },
+		"subset 0/3":        func(o *validate.Options) { o.Subset = validate.Subset{K: 0, N: 3} },
+		"subset 4/3":        func(o *validate.Options) { o.Subset = validate.Subset{K: 4, N: 3} },
+		"subset of content": func(o *validate.Options) { o.Level, o.Subset = validate.Content, validate.Subset{K: 1, N: 3} },
+	} {
+		o := w.Validation(0, validate.Data)
+		change(&o)
+		if r, err := validate.Run(t.Context(), o); err == nil {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+}
+
+// A snapshot whose source was damaged is whole as an object, and damaged as a store.
+func TestContent(t *testing.T) {
+	w := backuptest.New(t, "nas")
+	w.Chroma()
+	w.Good()
+	w.Registry("{")
+	matches := w.Path("chroma/2ebbdf92-2339-4146-bee8-97e5d2a659af/length.bin")
+	if err := os.Truncate(matches, 100); err != nil {
+		t.Fatal(err)
+	}
+	m := w.Made().Targets[0].Manifest
+	if m.Grade != manifest.Suspect {
+		t.Fatalf("grade %s", m.Grade)
+	}
+	if r := w.Validate(0, validate.Data, m.ID); r.Damaged() || r.Inconclusive() {
+		t.Errorf("level data: %+v", r)
+	}
+	r := w.Validate(0, validate.Content, m.ID)
+	got := found(one(t, r).Findings)
+	if !slices.Contains(got, "registry  registry_invalid_json") || !slices.Contains(got, "chroma  chroma_length_mismatch") || slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, "db") }) {
+		t.Errorf("level content found %q", got)
+	}
+	if len(r.Marked) > 0 || len(w.Keys(0, "/damaged/")) > 0 {
+		t.Errorf("marked %v", r.Marked)
+	}
+}
+
+func TestCancelled(t *testing.T) {
+	for _, level := range levels[1:] {
+		w := backuptest.New(t, "nas")
+		w.Good()
+		o := w.Validation(0, level)
+		ctx, cancel := context.WithCancel(t.Context())
+		w.Faults["nas"] = func(_ context.Context, op memtarget.Op, key string) memtarget.Fault {
+			if op == memtarget.Get && strings.HasSuffix(key, "db-00000.zst") {
+				cancel()
+			}
+			return memtarget.Fault{}
+		}
+		r, err := validate.Run(ctx, o)
+		if err == nil || r.Damaged() {
+			t.Errorf("level %s: %+v, %v", level, r, err)
+		}
+		clean(t, w)
+	}
+}
