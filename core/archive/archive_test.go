@@ -108,6 +108,7 @@ func snapshot(t *testing.T, s store, parts []source.Part, parents ...*Parent) (*
 		if err != nil {
 			t.Fatal(err)
 		}
+		x.Close()
 		t.Cleanup(func() { r.Close() })
 		got := make(buffer, p.Size)
 		if err := Read(t.Context(), r, ReadOptions{Open: s.open, To: got}); err != nil {

@@ -61,7 +61,7 @@ func (b *builder) put(key string, data []byte) {
 	}
 }
 
-// finish writes what a reader must find: "ok" or "no", a comment, and for each file its hash and size.
+// finish writes what a reader must find: "ok", "restorable" or "no", a comment, and for each file its hash and size.
 func (b *builder) finish(expect, comment string) {
 	head := fmt.Sprintf("expect: %s\ncomment: %s\n\n", expect, comment)
 	if err := os.WriteFile(filepath.Join(b.dir, "expect.txt"), append([]byte(head), b.expect.Bytes()...), 0o644); err != nil {

@@ -145,7 +145,7 @@ func goodRepositories(t *testing.T) {
 
 func noiseBytes(n int) []byte { return noise(n, "repository") }
 
-// badRepositories writes repositories that a reader must not restore from.
+// badRepositories writes repositories that a reader must not restore from, and a damaged one that it may.
 func badRepositories(t *testing.T) {
 	one := func(name, comment string, change func(b *builder, m *manifest.Manifest)) {
 		b := newBuilder(t, "bad-"+name)
@@ -178,9 +178,6 @@ func badRepositories(t *testing.T) {
 	})
 	one("volume-truncated", "a volume without its last byte", func(b *builder, m *manifest.Manifest) {
 		rewrite(b, volume(m), func(d []byte) []byte { return d[:len(d)-1] })
-	})
-	one("volume-appended", "a byte behind a volume", func(b *builder, m *manifest.Manifest) {
-		rewrite(b, volume(m), func(d []byte) []byte { return append(d, 0) })
 	})
 	one("volume-missing", "no volume", func(b *builder, m *manifest.Manifest) {
 		os.Remove(filepath.Join(b.dir, "repository", volume(m)))
@@ -232,6 +229,11 @@ func badRepositories(t *testing.T) {
 		b.reindex(m, func(r *Recipe) { r.Frames[0].Stored += 100 })
 	})
 	hostileTars(t)
+
+	b := newBuilder(t, "damaged-volume-appended")
+	m := b.snapshot(database(pages(6, 4096, "db")))
+	rewrite(b, volume(m), func(d []byte) []byte { return append(d, 0) })
+	b.finish("restorable", "a byte behind a volume: its hash is wrong, and every chunk is right")
 }
 
 // reindex writes an index that does not tell the truth, and the manifest that names it.

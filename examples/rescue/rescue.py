@@ -86,34 +86,44 @@ class Repository:
         need(len(found) == 1, f"{ref!r} is the beginning of more than one snapshot's id")
         return found[0]
 
-    def check(self, o):
-        """Opens a stored object after its size and hash were checked."""
+    def open(self, o, damaged):
+        """Opens a stored object and checks its size and hash; damaged is called when they are others."""
         try:
             f = open(os.path.join(self.path, o["key"]), "rb", buffering=0)
         except OSError as err:
             raise Refused(f"{o['key']}: {err.strerror}") from None
-        digest, size = hashlib.sha256(), 0
-        while block := f.read(1 << 20):
-            digest.update(block)
-            size += len(block)
-        if size != o["size"] or digest.hexdigest() != o["sha256"]:
-            f.close()
-            raise Refused(f"{o['key']} is damaged: it has {size} bytes with SHA-256 {digest.hexdigest()}, the manifest says {o['size']} and {o['sha256']}")
-        f.seek(0)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(f)
+            digest, size = hashlib.sha256(), 0
+            while block := f.read(1 << 20):
+                digest.update(block)
+                size += len(block)
+            if size != o["size"] or digest.hexdigest() != o["sha256"]:
+                damaged(f"{o['key']} is damaged: it has {size} bytes with SHA-256 {digest.hexdigest()}, the manifest says {o['size']} and {o['sha256']}")
+            f.seek(0)
+            stack.pop_all()
         return f
 
 
-class Reader:
-    """Reads the components of one snapshot."""
+def refuse(message):
+    raise Refused(message)
 
-    def __init__(self, repository, m, identity, scratch):
-        self.repository, self.m, self.identity, self.scratch = repository, m, identity, scratch
+
+def warn(message):
+    print(f"rescue.py: {message}; going on with what its chunks prove", file=sys.stderr)
+
+
+class Reader:
+    """Reads the components of one snapshot. damaged is called with what is wrong with a volume."""
+
+    def __init__(self, repository, m, identity, scratch, damaged):
+        self.repository, self.m, self.identity, self.scratch, self.damaged = repository, m, identity, scratch, damaged
         need("encryption" not in m or identity, "the snapshot is encrypted: name the identity file with --identity")
 
     @contextlib.contextmanager
-    def plain(self, o):
+    def plain(self, o, damaged):
         """A stored object's plain bytes, as a file of the operating system."""
-        with self.repository.check(o) as f:
+        with self.repository.open(o, damaged) as f:
             if "encryption" not in self.m:
                 yield f
                 return
@@ -126,7 +136,7 @@ class Reader:
     def index(self, c, n, base):
         o = c["index"][n]
         limit = c["size"] if n == 0 else recipe.base_limit(c["size"])
-        with self.plain(o) as f:
+        with self.plain(o, refuse) as f:
             try:
                 r = recipe.read_index(self.scratch, f, base, c["chunk_size"], limit, "encryption" in self.m)
             except Refused as err:
@@ -166,7 +176,7 @@ class Reader:
         """Writes the chunks of a volume's frames to their places."""
         last = r.frames[frames[-1]]
         need(last[1] + last[2] <= v["size"], f"{v['key']}: the index has a frame that ends behind it")
-        with self.plain(v) as f, Frames(f, [r.frames[n] for n in frames], v["key"]) as source:
+        with self.plain(v, self.damaged) as f, Frames(f, [r.frames[n] for n in frames], v["key"]) as source:
             for frame in frames:
                 raw = source.next()
                 for n in places.of(frame):
@@ -262,7 +272,7 @@ def command_restore(repository, options):
     os.makedirs(options.outdir, mode=0o700, exist_ok=True)
     need(not os.listdir(options.outdir), f"{options.outdir} is not empty")
     with tempfile.TemporaryDirectory() as scratch:
-        reader = Reader(repository, m, options.identity, scratch)
+        reader = Reader(repository, m, options.identity, scratch, warn)
         for c in m["components"]:
             if options.component in (None, c["name"]):
                 restore(reader, c, options.outdir)
@@ -275,7 +285,7 @@ def command_verify(repository, options):
             m = repository.manifest(s, i)
             for c in m["components"] if m else []:
                 with tempfile.TemporaryDirectory() as scratch:
-                    restore(Reader(repository, m, options.identity, scratch), c, scratch)
+                    restore(Reader(repository, m, options.identity, scratch, refuse), c, scratch)
                 print(f"{s} {i} {c['name']}: {c['size']} bytes, all hashes match")
 
 

@@ -160,6 +160,18 @@ class Repositories(unittest.TestCase):
                 self.assertEqual(os.listdir(out), [])
         self.assertGreaterEqual(seen, 25)
 
+    def test_damaged(self):
+        """A volume with another hash whose chunks are right: restored with a warning, and never called sound."""
+        for name, repository, lines in self.repositories("restorable"):
+            with self.subTest(name), tempfile.TemporaryDirectory() as out:
+                code, _, err = run("restore", repository, "vector", "2026", out)
+                self.assertEqual(code, 0)
+                self.assertIn("is damaged", err)
+                self.compare(out, [line.split(" ", 3) for line in lines])
+                code, _, err = run("verify", repository)
+                self.assertEqual(code, 1)
+                self.assertIn("is damaged", err)
+
     def test_encrypted(self):
         """With a program in age's place that takes a word off: what is tested is how it is called and what is checked."""
         source = os.path.join(CORE, "archive", "testdata", "repositories", "good-incremental", "repository")
