@@ -3,12 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -46,6 +48,11 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
+			rescue, err := filepath.Abs("../../examples/rescue/rescue.py")
+			if err != nil {
+				return err
+			}
+			e.Setenv("RESCUE", rescue)
 			e.Setenv("TZ", "UTC")
 			e.Setenv("GORACE", "atexit_sleep_ms=10") // with -race every process would end a second late
 			return nil
@@ -54,7 +61,8 @@ func TestScripts(t *testing.T) {
 }
 
 var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
-	// exits CODE PROGRAM ARG...: the program ends with exactly that code.
+	// exits CODE PROGRAM ARG...: the program ends with exactly that code. With
+	// --json, its stdout has to be JSON lines whose last one says the same.
 	"exits": func(ts *testscript.TestScript, neg bool, args []string) {
 		if neg || len(args) < 2 {
 			ts.Fatalf("usage: exits CODE PROGRAM ARG...")
@@ -71,6 +79,9 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 		}
 		if got != want {
 			ts.Fatalf("%s ended with %d, want %d", strings.Join(args[1:], " "), got, want)
+		}
+		if slices.Contains(args, "--json") {
+			ts.Check(checkVerdict([]byte(ts.ReadFile("stdout")), exitCode(got)))
 		}
 	},
 	// jsonlines [TYPE]: stdout is JSON lines that follow their schemas, and the
@@ -133,6 +144,16 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 		_, err := store.Check(context.Background(), ts.MkAbs(args[0]))
 		ts.Check(err)
 	},
+	// sql FILE STATEMENT: changes a database as another application would.
+	"sql": func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) != 2 {
+			ts.Fatalf("usage: sql FILE STATEMENT")
+		}
+		db, err := sql.Open("sqlite3", "file:"+ts.MkAbs(args[0]))
+		ts.Check(err)
+		_, err = db.Exec(args[1])
+		ts.Check(errors.Join(err, db.Close()))
+	},
 	// lockset STATE SET: holds the lock of a set until the script ends.
 	"lockset": func(ts *testscript.TestScript, neg bool, args []string) {
 		if neg || len(args) != 2 {
@@ -175,6 +196,25 @@ func checkLines(stdout []byte) (last string, err error) {
 		return "", fmt.Errorf("the last line is neither summary nor exit_error: %s", stdout)
 	}
 	return last, nil
+}
+
+// checkVerdict checks stdout of a --json run, and that its last line has the
+// code that the process ended with.
+func checkVerdict(stdout []byte, code exitCode) error {
+	if _, err := checkLines(stdout); err != nil {
+		return err
+	}
+	var last struct {
+		Code exitCode `json:"code"`
+	}
+	lines := bytes.Split(bytes.TrimSuffix(stdout, []byte("\n")), []byte("\n"))
+	if err := json.Unmarshal(lines[len(lines)-1], &last); err != nil {
+		return err
+	}
+	if last.Code != code {
+		return fmt.Errorf("the last line has code %d, and the process ended with %d", last.Code, code)
+	}
+	return nil
 }
 
 // checkSchema checks one JSON document against schema/<name>.json.

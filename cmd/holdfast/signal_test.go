@@ -11,7 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	_ "github.com/mattn/go-sqlite3"
 
@@ -44,9 +43,7 @@ func TestSignals(t *testing.T) {
 				t.Errorf("stdout ends with %s, %v:\n%s", last, err, stdout.String())
 			}
 			for _, left := range []string{".holdfast/staging/*", "backup/atocore/intents/*"} {
-				if paths, err := filepath.Glob(filepath.Join(dir, left)); err != nil || len(paths) > 0 {
-					t.Errorf("left behind: %v, %v", paths, err)
-				}
+				none(t, filepath.Join(dir, left))
 			}
 
 			unlock()
@@ -135,19 +132,11 @@ func lockDatabase(t *testing.T, path string) (unlock func()) {
 // waitFor waits until a path matches the pattern.
 func waitFor(t *testing.T, pattern string) {
 	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(30 * time.Second)
-	for {
-		if paths, err := filepath.Glob(pattern); err != nil {
+	poll(t, "a path like "+pattern, func() bool {
+		paths, err := filepath.Glob(pattern)
+		if err != nil {
 			t.Fatal(err)
-		} else if len(paths) > 0 {
-			return
 		}
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("nothing matches %s", pattern)
-		}
-	}
+		return len(paths) > 0
+	})
 }
