@@ -10,5 +10,8 @@
 // [Opener]. It keeps recipes, volumes and indexes in nameless scratch files, so memory is bounded by
 // the number of workers, not by the size of a store.
 //
-// The format is specified in FORMAT.md beside core/manifest; index.proto is the schema of an index.
+// The format is specified in FORMAT.md beside core/manifest; index.proto is the schema of an index. Bytes
+// that are not a frame or an index are a [FormatError] with a stable identifier, bytes of a volume that are
+// not what its index says a [DamageError]. testdata/vectors and testdata/repositories hold what a reader
+// must accept and refuse.
 package archive

@@ -113,7 +113,6 @@ type kept struct {
 	size        int64
 	chunk       int
 	recipe      *Recipe
-	raw         map[VolumeID]int64
 }
 
 // TestChains packs random chains of snapshots for a group of up to three parents, writes full indexes

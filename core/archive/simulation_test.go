@@ -157,7 +157,7 @@ func TestRefreshAfterManyNights(t *testing.T) {
 func TestManifestStaysSmall(t *testing.T) {
 	seed := rand.Uint64()
 	rng := rand.New(rand.NewPCG(seed, 0))
-	sims := []*simulation{newSimulation(t, 64<<20), newSimulation(t, 256<<10), newSimulation(t, 16<<20)}
+	sims := []*simulation{newSimulation(t, 32<<20), newSimulation(t, 256<<10), newSimulation(t, 8<<20)}
 	var largest int
 	for n := 1; n <= 9000; n++ {
 		for _, s := range sims {

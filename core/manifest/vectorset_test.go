@@ -69,10 +69,7 @@ func sealedSample() *Manifest {
 	return m
 }
 
-type vectorWriter struct {
-	t     *testing.T
-	count int
-}
+type vectorWriter struct{ t *testing.T }
 
 func (w *vectorWriter) write(kind, name, expect, comment string, data []byte) {
 	b := fmt.Appendf(nil, "expect: %s\nkind: %s\ncomment: %s\n\n%s", expect, kind, comment, data)
