@@ -49,7 +49,9 @@ type listSnapshot struct {
 	Components []string       `json:"components"`
 	Tags       []string       `json:"tags"`
 	Expiring   bool           `json:"expiring"`
-	Damaged    string         `json:"damaged,omitempty"` // what is wrong with its manifest
+	Damaged    string         `json:"damaged,omitempty"` // why its manifest cannot be read
+
+	code exitCode // of Damaged
 }
 
 func newList(a *app) *cobra.Command {
@@ -66,7 +68,8 @@ With --from no configuration is needed: the repository is read at a URL.
 Exit codes:
   0   every target was read; a set without snapshots is no error
   3   a target failed
-  4   a manifest is damaged: its row says how, and the others are shown all the same`,
+  4   a manifest is damaged: its row says how, and the others are shown all the same
+  15  a manifest is of a later format`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.list(cmd.Context(), p, all) },
 	}
@@ -100,20 +103,26 @@ func (a *app) list(ctx context.Context, p placeFlags, all bool) error {
 	return a.finish(r)
 }
 
-// verdict is the exit code: what could be shown is shown, and a damaged manifest outweighs a target
-// that failed.
+// verdict is the exit code. A damaged manifest outweighs one of a later format, and that a target that
+// failed.
 func (r listReport) verdict() exitCode {
 	code := exitOK
 	for _, t := range r.Targets {
-		if t.Error != nil {
+		switch {
+		case t.Error == nil:
+		case t.Error.Code == exitDamage:
+			return exitDamage
+		case code == exitOK:
 			code = exitIncomplete
-			if t.Error.Code == exitDamage {
-				return exitDamage
-			}
 		}
 		for _, s := range t.Sets {
-			if slices.ContainsFunc(s.Snapshots, func(sn listSnapshot) bool { return sn.Damaged != "" }) {
-				return exitDamage
+			for _, sn := range s.Snapshots {
+				switch {
+				case sn.code == exitFormat:
+					code = exitFormat
+				case sn.Damaged != "":
+					return exitDamage
+				}
 			}
 		}
 	}
@@ -147,17 +156,17 @@ func (a *app) listPlace(ctx context.Context, p place, all bool) (listTarget, err
 		}
 		s := listSet{Set: set, Snapshots: []listSnapshot{}, Foreign: append([]string{}, view.Foreign...)}
 		for _, sn := range snapshots {
-			s.Snapshots = append(s.Snapshots, listed(sn))
+			s.Snapshots = append(s.Snapshots, listed(ctx, sn))
 		}
 		t.Sets = append(t.Sets, s)
 	}
 	return t, nil
 }
 
-func listed(s repository.Snapshot) listSnapshot {
+func listed(ctx context.Context, s repository.Snapshot) listSnapshot {
 	l := listSnapshot{ID: s.ID, CapturedAt: s.ID.Time(), Expiring: s.Expiring, Components: []string{}, Tags: []string{}}
 	if s.Err != nil {
-		l.Damaged = s.Err.Error()
+		l.Damaged, l.code = s.Err.Error(), classify(ctx, s.Err).code
 		return l
 	}
 	l.CapturedAt, l.Grade, l.Tags = s.Manifest.CapturedAt, s.Manifest.Grade, append(l.Tags, s.Manifest.Tags...)
@@ -229,7 +238,11 @@ func (s listSet) table(a *app) *table {
 	}
 	for _, sn := range s.Snapshots {
 		if sn.Damaged != "" {
-			t.add(string(sn.ID), local(sn.CapturedAt), "damaged", "-", "-", sn.Damaged)
+			grade := "damaged"
+			if sn.code == exitFormat {
+				grade = "newer"
+			}
+			t.add(string(sn.ID), local(sn.CapturedAt), grade, "-", "-", sn.Damaged)
 			continue
 		}
 		what := strings.Join(sn.Components, " ")
