@@ -41,7 +41,7 @@ func (r *run) inspect(ctx context.Context, c Component, path string, level sourc
 		return report, ctx.Err()
 	}
 	if err != nil {
-		report = source.Report{Checks: []manifest.Check{{Name: "inspection", Result: manifest.Inconclusive, Detail: source.Detail(err.Error())}}}
+		report = source.Report{Checks: []manifest.Check{{Name: "inspection", Result: manifest.Inconclusive, Detail: manifest.ClipText(err.Error())}}}
 	}
 	if level < source.Full {
 		report.Checks = append(report.Checks, notDue(r.Check))
@@ -120,5 +120,5 @@ func (r *run) reason(g manifest.Grade, component, id, message string) {
 	if !idWord.MatchString(id) {
 		id = "failed"
 	}
-	r.report.Reasons = append(r.report.Reasons, manifest.Reason{Component: component, ID: id, Message: source.Detail(message)})
+	r.report.Reasons = append(r.report.Reasons, manifest.Reason{Component: component, ID: id, Message: manifest.ClipText(message)})
 }

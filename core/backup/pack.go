@@ -82,7 +82,7 @@ func (r *run) packOne(ctx context.Context, c Component, frozen *source.Frozen) (
 		return p, err
 	}
 	for t, entry := range p.forTarget {
-		entry.Facts, entry.Checks = p.report.Facts, p.report.Checks
+		entry.Facts, entry.Checks = p.report.Facts.Fit(), p.report.Checks
 		p.forTarget[t] = entry
 	}
 	return p, nil

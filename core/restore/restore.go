@@ -160,7 +160,7 @@ func (o Options) component(ctx context.Context, name, staging string) (Component
 	case err != nil && ctx.Err() != nil:
 		return report, err
 	case err != nil: // every hash is right: what could not be looked into is restored all the same
-		inspected.Checks = []manifest.Check{{Name: "inspection", Result: manifest.Inconclusive, Detail: source.Detail(err.Error())}}
+		inspected.Checks = []manifest.Check{{Name: "inspection", Result: manifest.Inconclusive, Detail: manifest.ClipText(err.Error())}}
 	}
 	report.Checks = inspected.Checks
 	return report, syncTree(path)

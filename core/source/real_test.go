@@ -91,21 +91,3 @@ func TestFault(t *testing.T) {
 		t.Error("ErrorID")
 	}
 }
-
-func TestDetail(t *testing.T) {
-	for in, want := range map[string]int{"short": 5, "\xff": 3} {
-		if got := source.Detail(in); len(got) != want {
-			t.Errorf("Detail(%q) = %q", in, got)
-		}
-	}
-	for pad := range 4 { // the cut may fall within a rune
-		long := "abcd"[:pad]
-		for len(long) < 1000 {
-			long += "語"
-		}
-		got := source.Detail(long)
-		if len(got) > 500 || len(got) < 494 || []rune(got)[len([]rune(got))-4] != '語' {
-			t.Errorf("Detail cut to %d bytes: %q", len(got), got[len(got)-10:])
-		}
-	}
-}

@@ -17,7 +17,6 @@ import (
 	"github.com/atocore/holdfast/core/manifest"
 	"github.com/atocore/holdfast/core/progress"
 	"github.com/atocore/holdfast/core/repository"
-	"github.com/atocore/holdfast/core/source"
 	"github.com/atocore/holdfast/core/target"
 )
 
@@ -197,7 +196,7 @@ func (v *validation) mark(ctx context.Context, key string, cause error) error {
 	if err != nil {
 		return err
 	}
-	note := manifest.Note{ID: k.ID, At: v.Now().UTC(), Host: v.Host, Tool: v.Tool, Reason: source.Detail(cause.Error())}
+	note := manifest.Note{ID: k.ID, At: v.Now().UTC(), Host: v.Host, Tool: v.Tool, Reason: manifest.ClipText(cause.Error())}
 	b, err := note.Encode()
 	if err != nil {
 		return err

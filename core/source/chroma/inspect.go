@@ -230,5 +230,5 @@ func list(found []string) string {
 	if more := len(found) - 5; more > 0 {
 		s += fmt.Sprintf("; and %d more", more)
 	}
-	return source.Detail(s)
+	return manifest.ClipText(s)
 }

@@ -29,7 +29,7 @@ func Inspect(ctx context.Context, path, format string, level source.Level) (sour
 	r := source.Report{Facts: &manifest.Facts{File: facts}}
 	add := func(name string, result manifest.Result, id, detail string) {
 		if level > source.None {
-			r.Checks = append(r.Checks, manifest.Check{Name: name, Result: result, ID: id, Detail: source.Detail(detail)})
+			r.Checks = append(r.Checks, manifest.Check{Name: name, Result: result, ID: id, Detail: manifest.ClipText(detail)})
 		}
 	}
 	fi, err := os.Lstat(path)

@@ -169,7 +169,7 @@ func faultID(err error) string {
 }
 
 func failed(name, id, detail string) manifest.Check {
-	return manifest.Check{Name: name, Result: manifest.Failed, ID: id, Detail: source.Detail(detail)}
+	return manifest.Check{Name: name, Result: manifest.Failed, ID: id, Detail: manifest.ClipText(detail)}
 }
 
 func skipped(name, why string) manifest.Check {

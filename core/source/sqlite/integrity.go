@@ -27,7 +27,7 @@ func (in *inspection) integrity(ctx context.Context, c *conn) (manifest.Check, e
 	case err != nil && damaged(err):
 		return failed(name, IDIntegrity, err.Error()), nil
 	case err != nil: // such as a collating sequence or function that only the application has
-		return manifest.Check{Name: name, Result: manifest.Inconclusive, Detail: source.Detail("not checked: " + err.Error())}, nil
+		return manifest.Check{Name: name, Result: manifest.Inconclusive, Detail: manifest.ClipText("not checked: " + err.Error())}, nil
 	case len(complaints) != 1 || complaints[0] != "ok":
 		return failed(name, IDIntegrity, strings.Join(complaints, "; ")), nil
 	}
@@ -58,7 +58,7 @@ func (in *inspection) modules(ctx context.Context, c *conn, ok manifest.Check) (
 			continue
 		}
 		table, _, _ := strings.Cut(line, " ")
-		ok.Detail = source.Detail(fmt.Sprintf("not checked: table %s, because this program is built without %s", table, strings.ToUpper(module)))
+		ok.Detail = manifest.ClipText(fmt.Sprintf("not checked: table %s, because this program is built without %s", table, strings.ToUpper(module)))
 		if checked[module] {
 			ok.Result = manifest.Inconclusive
 			break
