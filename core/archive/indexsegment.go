@@ -87,9 +87,6 @@ func (x *indexReader) frame(v VolumeID, f Frame) (uint32, error) {
 		}
 		return was, nil
 	}
-	if int64(len(r.Frames)) > x.limits.Size/align {
-		return 0, bad(BadSize, "more frames than a stream of %d bytes can have chunks", x.limits.Size)
-	}
 	was := uint32(len(r.Frames))
 	x.frames[key] = was
 	r.Frames = append(r.Frames, f)

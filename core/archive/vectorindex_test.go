@@ -130,6 +130,10 @@ func (w vectorWriter) segments() {
 	show("frame-unused", BadPlace, "a frame that no chunk uses", func(s *segment) { s.frame[2], s.offset[2] = 0, 0 })
 	show("volume-unknown", BadPlace, "a frame in volume 2 of two", func(s *segment) { s.frameVolume[1] = 2 })
 	show("volume-order", BadPlace, "volumes not in the order of their first use", func(s *segment) { s.frameVolume = []uint64{1, 0} })
+	show("volume-early", BadPlace, "a volume that is used before the one below it, and again", func(s *segment) {
+		s.frame, s.offset, s.frameVolume = []uint64{0, 1, 2}, []uint64{0, 0, 0}, []uint64{1, 0, 1}
+		s.frameOffset, s.frameSt, s.frameRaw = []uint64{0, 700, 900}, []uint64{600, 100, 100}, []uint64{4096, 4096, 512}
+	})
 	show("volume-unused", BadPlace, "a volume that no frame uses", func(s *segment) { s.frameVolume[1] = 0 })
 	show("frame-offset", BadPlace, "a frame at 2^53", func(s *segment) { s.frameOffset[1] = 1 << 53 })
 	show("frame-stored-0", BadPlace, "a frame of no bytes", func(s *segment) { s.frameSt[1] = 0 })

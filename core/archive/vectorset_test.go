@@ -101,6 +101,7 @@ func (w vectorWriter) frames() {
 	frame("good-window", "ok", "a window descriptor in place of a single segment", text, 4096,
 		newTestEncoder(w.t, zstd.WithSingleSegment(false), zstd.WithWindowSize(FrameRaw)).EncodeAll(page(4096, "one page of text\n"), nil))
 	frame("other-size", BadFrame, "the frame declares 4096 bytes and the index says 8192", text, 8192, good)
+	frame("too-large", BadFrame, "1 MiB and 512 bytes in a frame", page(FrameRaw+512, "x"), FrameRaw+512, w.enc.EncodeAll(page(FrameRaw+512, "x"), nil))
 	frame("no-checksum", BadFrame, "the frame has no checksum", text, 4096, newTestEncoder(w.t, zstd.WithEncoderCRC(false)).EncodeAll(text, nil))
 	var stream bytes.Buffer
 	enc := newTestEncoder(w.t, zstd.WithSingleSegment(false))

@@ -159,7 +159,7 @@ class Recipe:
             end = self.RECORD.unpack_from(self.map, (n + 1) * self.RECORD.size)[1]
         return (*record, end - record[1])
 
-    def frame(self, volume, offset, stored, raw, limit):
+    def frame(self, volume, offset, stored, raw):
         v = self.volume_numbers.setdefault(volume, len(self.volumes))
         if v == len(self.volumes):
             self.volumes.append(volume)
@@ -167,7 +167,6 @@ class Recipe:
         if number < len(self.frames):
             need(self.frames[number] == (v, offset, stored, raw), "two frames at one place of a volume")
             return number
-        need(number <= limit // ALIGN, "more frames than the stream can have chunks")
         self.frames.append((v, offset, stored, raw))
         return number
 
@@ -244,7 +243,7 @@ class IndexReader:
         numbers = []
         for v, at, stored, raw in zip(frame_volume, frame_offset, frame_stored, frame_raw):
             need(at < 2**53 and 0 < stored <= FRAME_STORED and 0 < raw <= FRAME_RAW, "a frame that cannot be")
-            numbers.append(self.r.frame(volumes[8 * v : 8 * v + 8], at, stored, raw, self.limit))
+            numbers.append(self.r.frame(volumes[8 * v : 8 * v + 8], at, stored, raw))
         new = 0
         for i, (start, copies, news) in enumerate(zip(copy_from, copy_count, new_count)):
             if copies == 0:
@@ -265,7 +264,7 @@ class IndexReader:
         for n in range(start, start + count):
             chunk, _, frame, offset, length = self.base.chunk(n)
             v, at, stored, raw = self.base.frames[frame]
-            number = self.r.frame(self.base.volumes[v], at, stored, raw, self.limit)
+            number = self.r.frame(self.base.volumes[v], at, stored, raw)
             self.r.add(chunk, number, offset, length, self.limit)
 
     def part(self, m):
