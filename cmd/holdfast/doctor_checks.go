@@ -100,6 +100,9 @@ func (d *doctor) components(ctx context.Context) {
 			continue
 		}
 		n, err := s.Estimate(ctx)
+		if err == nil && c.Kind == config.SQLite {
+			err = s.Prepare(ctx, "") // looks at the header, and copies nothing
+		}
 		err = errors.Join(err, s.Close())
 		if err == nil {
 			err = readable(c.Path)

@@ -24,7 +24,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(leakless{m}, map[string]func(){"holdfast": main})
+	testscript.Main(leakless{m}, map[string]func(){"holdfast": main, "unprivileged": unprivileged})
 }
 
 // leakless fails a run of tests that leaves goroutines behind.
@@ -153,6 +153,18 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 		ts.Check(err)
 		_, err = db.Exec(args[1])
 		ts.Check(errors.Join(err, db.Close()))
+	},
+	// lockdb FILE: holds the exclusive lock of a database until the script ends. The holder is another process than holdfast's: this one.
+	"lockdb": func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) != 1 {
+			ts.Fatalf("usage: lockdb FILE")
+		}
+		db, err := sql.Open("sqlite3", "file:"+ts.MkAbs(args[0]))
+		ts.Check(err)
+		db.SetMaxOpenConns(1)
+		_, err = db.Exec("BEGIN EXCLUSIVE")
+		ts.Check(err)
+		ts.Defer(func() { ts.Check(db.Close()) })
 	},
 	// lockset STATE SET: holds the lock of a set until the script ends.
 	"lockset": func(ts *testscript.TestScript, neg bool, args []string) {
