@@ -58,7 +58,7 @@ func ReadIndex(scratch string, r io.Reader, base *Recipe, baseSHA256 *[sha256.Si
 		return nil, fmt.Errorf("read an index: %w", err)
 	}
 	if recipe.full == nil {
-		recipe.full = &Base{Chunks: recipe.count}
+		recipe.full = &Base{Chunks: recipe.count, Size: recipe.Size}
 		in.sum.Sum(recipe.full.SHA256[:0])
 	}
 	return recipe, nil
@@ -207,7 +207,7 @@ func (x *indexReader) header(b []byte) error {
 	if string(h.baseSHA256) != string(x.baseSHA256[:]) || h.baseChunks != uint64(x.base.count) {
 		return bad(BadBase, "a patch on another index than the one at hand")
 	}
-	x.recipe.full = &Base{*x.baseSHA256, x.base.count}
+	x.recipe.full = &Base{*x.baseSHA256, x.base.count, x.base.Size}
 	x.baseFrames = make([]uint32, len(x.base.Frames))
 	x.baseCursor = x.base.cursor()
 	return nil

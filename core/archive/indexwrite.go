@@ -25,6 +25,7 @@ const (
 type Base struct {
 	SHA256 [sha256.Size]byte // of its plain bytes
 	Chunks int64
+	Size   int64 // of the stream that it describes, bytes
 }
 
 // Index is a finished index in scratch space.

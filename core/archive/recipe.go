@@ -89,8 +89,14 @@ func (r *Recipe) Close() error {
 }
 
 // Base names the full index that a patch for this recipe can be made on: the recipe's own, when it was
-// read from a full one. It is nil for a stream that was packed without a parent.
-func (r *Recipe) Base() *Base { return r.full }
+// read from a full one, or its parent's. It is nil for a stream that was packed without a parent, and
+// where the base describes so large a stream that a reader would refuse it.
+func (r *Recipe) Base() *Base {
+	if r.full == nil || r.full.Size > BaseLimit(r.Size) {
+		return nil
+	}
+	return r.full
+}
 
 // Chunks is the number of chunks in the stream.
 func (r *Recipe) Chunks() int64 { return r.count }

@@ -186,20 +186,16 @@ func (t *targetRun) place(ctx context.Context, r *run, c manifest.Component, m a
 // patchShare is how large a patch may be, as a share of its base, before a full index is written.
 const patchShare = 4
 
-// makeIndex writes a patch on the parent's full index, or a full index when there is no parent or the
-// patch would be too large. base is what a patch rests on.
+// makeIndex writes a patch on the parent's full index, or a full index when there is none that serves or
+// the patch would be too large. base is what a patch rests on.
 func makeIndex(scratch string, recipe *archive.Recipe, parent *parentComponent) (_ *archive.Index, base *manifest.Object, err error) {
-	if parent != nil {
+	if b := recipe.Base(); b != nil {
 		base = &parent.Index[len(parent.Index)-1]
-		var sum [32]byte
-		if _, err := hex.Decode(sum[:], []byte(base.SHA256)); err != nil {
-			return nil, nil, fmt.Errorf("hash of %s: %w", base.Key, err)
-		}
-		patch, err := archive.WriteIndex(scratch, recipe, &archive.Base{SHA256: sum, Chunks: parent.BaseChunks})
+		patch, err := archive.WriteIndex(scratch, recipe, b)
 		if err != nil {
 			return nil, nil, err
 		}
-		if patch.Size <= base.Size/patchShare && parent.BaseSize <= archive.BaseLimit(recipe.Size) {
+		if patch.Size <= base.Size/patchShare {
 			return patch, base, nil
 		}
 		if err := patch.Close(); err != nil {

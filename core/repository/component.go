@@ -16,9 +16,7 @@ import (
 // Component is the way to the bytes of one component of one snapshot.
 type Component struct {
 	*manifest.Component
-	Recipe     *archive.Recipe
-	BaseChunks int64 // of the full index that Recipe rests on
-	BaseSize   int64 // of the stream that the full index describes
+	Recipe *archive.Recipe
 
 	repo    *Repository
 	volumes map[archive.VolumeID]*manifest.Volume
@@ -44,11 +42,10 @@ func (r *Repository) OpenComponent(ctx context.Context, m *manifest.Manifest, na
 	}
 	limits := archive.Limits{ChunkSize: mc.ChunkSize, Size: mc.Size}
 	if len(mc.Index) == 1 {
-		full, err := r.readIndex(ctx, scratch, mc.Index[0], nil, nil, limits)
-		if err != nil {
+		var err error
+		if c.Recipe, err = r.readIndex(ctx, scratch, mc.Index[0], nil, nil, limits); err != nil {
 			return nil, err
 		}
-		c.Recipe, c.BaseChunks, c.BaseSize = full, full.Chunks(), full.Size
 	} else {
 		baseLimits := archive.Limits{ChunkSize: mc.ChunkSize, Size: archive.BaseLimit(mc.Size)}
 		base, err := r.readIndex(ctx, scratch, mc.Index[1], nil, nil, baseLimits)
@@ -60,7 +57,6 @@ func (r *Repository) OpenComponent(ctx context.Context, m *manifest.Manifest, na
 		if c.Recipe, err = r.readIndex(ctx, scratch, mc.Index[0], base, &sum, limits); err != nil {
 			return nil, err
 		}
-		c.BaseChunks, c.BaseSize = base.Chunks(), base.Size
 	}
 	if err := c.bind(); err != nil {
 		c.Close()
