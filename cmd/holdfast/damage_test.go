@@ -66,9 +66,7 @@ func TestDamagedObjects(t *testing.T) {
 						"list": {"list", "--json"}, "show": {"show", id, "--json"}, "validate": {"validate", id, "--json"},
 						"restore": {"restore", id, "--to", to, "--json"}, "dump": {"dump", id, "db"},
 					}[command]
-					in := *w
-					in.t = t
-					code, stdout, stderr := in.run(args...)
+					code, stdout, stderr := w.in(t).run(args...)
 					if want := o.want[command][i]; code != want {
 						t.Errorf("ended with %d, want %d\n%s%s", code, want, stdout, stderr)
 					}

@@ -35,6 +35,9 @@ func newWorld(t *testing.T, o store.Options) *world {
 	return w
 }
 
+// in is the same world for a test below the one that made it.
+func (w *world) in(t *testing.T) *world { return &world{t: t, dir: w.dir, bin: w.bin} }
+
 func (w *world) path(elem ...string) string {
 	return filepath.Join(append([]string{w.dir}, elem...)...)
 }
