@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"math/rand/v2"
 	"os"
@@ -80,7 +81,11 @@ func TestSignalledAtRandom(t *testing.T) {
 				if n%2 == 1 {
 					signal, want = syscall.SIGTERM, exitTerminated
 				}
-				code := w.end(random, whole, signal, args...)
+				run := args
+				if n%4 >= 2 && verb != "dump" {
+					run = append(slices.Clone(args), "--json")
+				}
+				code := w.end(random, whole, signal, run...)
 				seen[code]++
 				// -1: so early that it had not even begun to listen to signals.
 				if code != exitOK && code != want && code != -1 {
@@ -139,6 +144,8 @@ func (w *world) duration(args ...string) time.Duration {
 func (w *world) end(random *rand.Rand, whole time.Duration, signal syscall.Signal, args ...string) exitCode {
 	w.t.Helper()
 	cmd := w.command(args...)
+	var stdout bytes.Buffer
+	cmd.Stdout = &stdout
 	if err := cmd.Start(); err != nil {
 		w.t.Fatal(err)
 	}
@@ -149,5 +156,11 @@ func (w *world) end(random *rand.Rand, whole time.Duration, signal syscall.Signa
 	if err != nil && !errors.As(err, &exit) {
 		w.t.Fatal(err)
 	}
-	return exitCode(cmd.ProcessState.ExitCode())
+	code := exitCode(cmd.ProcessState.ExitCode())
+	if slices.Contains(args, "--json") && code != -1 {
+		if err := checkVerdict(stdout.Bytes(), code); err != nil {
+			w.t.Error(err)
+		}
+	}
+	return code
 }

@@ -53,6 +53,11 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			e.Setenv("RESCUE", rescue)
+			vectors, err := filepath.Abs(manifestVectors)
+			if err != nil {
+				return err
+			}
+			e.Setenv("VECTORS", vectors)
 			e.Setenv("TZ", "UTC")
 			e.Setenv("GORACE", "atexit_sleep_ms=10") // with -race every process would end a second late
 			return nil
@@ -67,22 +72,15 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 		if neg || len(args) < 2 {
 			ts.Fatalf("usage: exits CODE PROGRAM ARG...")
 		}
-		want, err := strconv.Atoi(args[0])
-		ts.Check(err)
-		got := 0
-		if err := ts.Exec(args[1], args[2:]...); err != nil {
-			var exit *exec.ExitError
-			if !errors.As(err, &exit) {
-				ts.Fatalf("%v", err)
-			}
-			got = exit.ExitCode()
+		exits(ts, args[0], args[1:])
+	},
+	// both CODE PROGRAM ARG...: exits, first without and then with --json, for what changes nothing.
+	"both": func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) < 2 {
+			ts.Fatalf("usage: both CODE PROGRAM ARG...")
 		}
-		if got != want {
-			ts.Fatalf("%s ended with %d, want %d", strings.Join(args[1:], " "), got, want)
-		}
-		if slices.Contains(args, "--json") {
-			ts.Check(checkVerdict([]byte(ts.ReadFile("stdout")), exitCode(got)))
-		}
+		exits(ts, args[0], args[1:])
+		exits(ts, args[0], append(slices.Clone(args[1:]), "--json"))
 	},
 	// jsonlines [TYPE]: stdout is JSON lines that follow their schemas, and the
 	// last one, and no other, is a summary or an exit_error: of TYPE if given.
@@ -177,6 +175,25 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 		ts.Check(err)
 		ts.Defer(func() { ts.Check(lock.Unlock()) })
 	},
+}
+
+func exits(ts *testscript.TestScript, code string, command []string) {
+	want, err := strconv.Atoi(code)
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(command[0], command[1:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("%s ended with %d, want %d", strings.Join(command, " "), got, want)
+	}
+	if slices.Contains(command, "--json") {
+		ts.Check(checkVerdict([]byte(ts.ReadFile("stdout")), exitCode(got)))
+	}
 }
 
 // checkLines checks stdout of a --json run and returns the type of its last line.
