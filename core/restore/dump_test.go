@@ -79,6 +79,16 @@ func TestDumpDamaged(t *testing.T) {
 		}
 		w.Damage(0, key, backuptest.Flip)
 	}
+
+	// Damage elsewhere in the archive is no reason not to give what is whole.
+	w.Damage(0, m.Component("chroma").Volumes[0].Key, func(b []byte) []byte { b[len(b)-8] ^= 1; return b })
+	var out bytes.Buffer
+	if _, err := dump(w, m, "chroma", header, &out); err != nil {
+		t.Errorf("a member that is whole: %v", err)
+	}
+	if _, err := dump(w, m, "chroma", "", io.Discard); !errors.Is(err, repository.ErrDamaged) {
+		t.Errorf("the stream that is not: %v", err)
+	}
 }
 
 // A reader that closes early is no success.

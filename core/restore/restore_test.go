@@ -97,7 +97,7 @@ func TestInTheWay(t *testing.T) {
 		"a symlink to a file": {func(dir string) error { return errors.Join(file(dir+".file"), os.Symlink(dir+".file", dir)) }, restore.ErrNotEmpty, "out"},
 		"killed while it moved": {func(dir string) error {
 			return errors.Join(os.MkdirAll(dir+"/.holdfast-partial", 0o700), file(dir+"/db"))
-		}, restore.ErrNotEmpty, "killed"},
+		}, restore.ErrNotEmpty, "had moved db"},
 		"a file by our name": {func(dir string) error { return errors.Join(os.Mkdir(dir, 0o700), file(dir+"/.holdfast-partial")) }, restore.ErrNotEmpty, ".holdfast-partial"},
 		"a link by our name": {func(dir string) error {
 			return errors.Join(os.Mkdir(dir, 0o700), os.Mkdir(dir+".real", 0o700), file(dir+".real/notes"), os.Symlink(dir+".real", dir+"/.holdfast-partial"))
