@@ -27,10 +27,14 @@ func TestMain(m *testing.M) {
 	testscript.Main(leakless{m}, map[string]func(){"holdfast": main, "unprivileged": unprivileged})
 }
 
+// raceOptions are for -race: without them every process would end a second late.
+const raceOptions = "atexit_sleep_ms=10"
+
 // leakless fails a run of tests that leaves goroutines behind.
 type leakless struct{ *testing.M }
 
 func (l leakless) Run() int {
+	os.Setenv("GORACE", raceOptions)
 	code := l.M.Run()
 	if err := goleak.Find(); code == 0 && err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -59,7 +63,7 @@ func TestScripts(t *testing.T) {
 			}
 			e.Setenv("VECTORS", vectors)
 			e.Setenv("TZ", "UTC")
-			e.Setenv("GORACE", "atexit_sleep_ms=10") // with -race every process would end a second late
+			e.Setenv("GORACE", raceOptions)
 			return nil
 		},
 	})
