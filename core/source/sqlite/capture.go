@@ -33,7 +33,7 @@ func (s *Source) Capture(ctx context.Context) (*source.Frozen, error) {
 		return nil, err
 	}
 	if err := s.copyTo(ctx, path); err != nil {
-		return nil, fmt.Errorf("capture %s: %w", s.path, err)
+		return nil, fmt.Errorf("capture %s: copy it to %s: %w", s.path, path, err) // SQLite does not say which side failed
 	}
 	fi, err := os.Stat(path)
 	if err != nil {
@@ -68,7 +68,11 @@ func (s *Source) copyTo(ctx context.Context, path string) (err error) {
 		if err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, b.Close()) }()
+		defer func() {
+			if e := b.Close(); err == nil { // else it repeats what the last step said
+				err = e
+			}
+		}()
 		return s.steps(ctx, b)
 	})
 }
