@@ -25,6 +25,7 @@ import (
 type createReport struct {
 	head
 	Set        string            `json:"set"`
+	DryRun     bool              `json:"dry_run"` // nothing was put: ids and bytes are what would have been
 	CapturedAt time.Time         `json:"captured_at"`
 	Grade      manifest.Grade    `json:"grade"`
 	Reasons    []manifest.Reason `json:"reasons"`
@@ -56,6 +57,7 @@ type createFlags struct {
 	tags             []string
 	check            string
 	chroma, noChroma bool
+	dryRun           bool
 	chromaMode       string
 }
 
@@ -96,6 +98,7 @@ Exit codes:
 	flags.StringArrayVar(&f.tags, "tag", nil, "`key=value` or a word to find the snapshot by; may be given again for more")
 	flags.StringVar(&f.check, "check", string(backup.CheckAuto), "`depth` of the checks on what was captured: quick, full, none, or auto:\nquick, and full when the last full one is over a day old")
 	flags.BoolVar(&f.noChroma, "no-chroma", false, "leave out the components of kind chroma")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "capture, check and compress, and tell what would be sent; put nothing")
 	flags.BoolVar(&f.chroma, "chroma", false, "capture them, which is the default")
 	flags.StringVar(&f.chromaMode, "chroma-mode", config.ModeCold, "`how` they are captured: cold, while nothing writes to them")
 	return cmd
@@ -125,7 +128,7 @@ func (a *app) create(ctx context.Context, f createFlags) (err error) {
 	}
 	o := backup.Options{
 		Set: c.Set, Tags: f.tags, Check: backup.CheckMode(f.check), Tool: "holdfast " + toolVersion(),
-		Rand: rand.Reader, Now: a.now, FreezeTimeout: c.FreezeTimeout,
+		Rand: rand.Reader, Now: a.now, FreezeTimeout: c.FreezeTimeout, DryRun: f.dryRun,
 	}
 	if o.Host, err = os.Hostname(); err != nil {
 		return fmt.Errorf("name of this host: %w", err)
@@ -152,7 +155,7 @@ func (a *app) create(ctx context.Context, f createFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	r := createReport{Set: c.Set, Reasons: []manifest.Reason{}, Components: []createComponent{}, Targets: []createTarget{}}
+	r := createReport{Set: c.Set, DryRun: f.dryRun, Reasons: []manifest.Reason{}, Components: []createComponent{}, Targets: []createTarget{}}
 	var unopened []error
 	for _, t := range targets {
 		raw, err := builtin.Open(ctx, t.Plugin, t.Config)
@@ -259,9 +262,12 @@ func (r createReport) text(a *app, w io.Writer) error {
 		return err
 	}
 	for _, t := range r.Targets {
-		if t.Error != nil {
+		switch {
+		case t.Error != nil:
 			fmt.Fprintf(w, "target %s: %s %s\n", t.Target, a.paint(red, "failed:"), t.Error.Message)
-		} else {
+		case r.DryRun:
+			fmt.Fprintf(w, "target %s: a dry run; a create would send %s\n", t.Target, size(t.Sent))
+		default:
 			fmt.Fprintf(w, "target %s: snapshot %s, %s sent\n", t.Target, t.ID, size(t.Sent))
 		}
 		for _, note := range t.Notes {

@@ -40,7 +40,7 @@ func (t *targetRun) begin(ctx context.Context, r *run) (err error) {
 		return err
 	}
 	if t.session.Late {
-		t.note("the clock is behind the last snapshot: this one is stamped %s", t.session.ID)
+		t.note("stamped %s, a second after the last snapshot: the clock is behind that, or creates come faster than one a second", t.session.ID)
 	}
 	if n := len(t.session.View.Foreign); n > 0 {
 		t.note("%d keys in the target are not holdfast's and were left alone, the first is %s", n, t.session.View.Foreign[0])
