@@ -1,0 +1,120 @@
+package backup_test
+
+import (
+	"database/sql"
+	"errors"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/atocore/holdfast/core/backup"
+	"github.com/atocore/holdfast/core/backup/backuptest"
+	"github.com/atocore/holdfast/core/manifest"
+	"github.com/atocore/holdfast/core/validate"
+)
+
+// Each trouble of the live store has its grade and its identifier, and keeps no other component from being
+// captured.
+func TestTrouble(t *testing.T) {
+	remove := func(name string) func(*testing.T, *backuptest.World) {
+		return func(t *testing.T, w *backuptest.World) {
+			if err := os.RemoveAll(w.Path(name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	write := func(name, content string) func(*testing.T, *backuptest.World) {
+		return func(t *testing.T, w *backuptest.World) {
+			for _, side := range []string{"-wal", "-shm"} {
+				os.Remove(w.Path(name + side))
+			}
+			if err := os.WriteFile(w.Path(name), []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		do        func(*testing.T, *backuptest.World)
+		component string
+		grade     manifest.Grade
+		id        string
+		captured  bool
+	}{
+		"database missing":   {remove("app.db"), "db", manifest.Degraded, "db_absent", false},
+		"database of 0":      {write("app.db", ""), "db", manifest.Degraded, "db_empty", false},
+		"database foreign":   {write("app.db", "PK\x03\x04 and so on, for longer than a header: "+string(make([]byte, 4096))), "db", manifest.Degraded, "", false},
+		"registry missing":   {remove("registry.json"), "registry", manifest.Degraded, "", false},
+		"registry torn":      {write("registry.json", `{"a":`), "registry", manifest.Suspect, "registry_invalid_json", true},
+		"registry of 0":      {write("registry.json", ""), "registry", manifest.Suspect, "registry_invalid_json", true},
+		"chroma missing":     {remove("chroma"), "chroma", manifest.Degraded, "chroma_absent", false},
+		"chroma empty":       {func(t *testing.T, w *backuptest.World) { remove("chroma")(t, w); os.Mkdir(w.Path("chroma"), 0o700) }, "chroma", manifest.Degraded, "chroma_absent", false},
+		"chroma without any": {dropCollections, "chroma", manifest.Suspect, "chroma_collections_missing", true},
+		"chroma truncated": {func(t *testing.T, w *backuptest.World) {
+			if err := os.Truncate(w.Path("chroma/2ebbdf92-2339-4146-bee8-97e5d2a659af/data_level0.bin"), 100); err != nil {
+				t.Fatal(err)
+			}
+		}, "chroma", manifest.Suspect, "chroma_length_mismatch", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := backuptest.New(t, "nas")
+			w.Chroma()
+			for _, c := range w.Components {
+				w.Optional[c.Name] = true // which makes no difference for what the newest good snapshot has
+			}
+			w.Good()
+			if err := w.DB.Close(); err != nil {
+				t.Fatal(err)
+			}
+			c.do(t, w)
+			for range 2 { // and it stays so: a snapshot that is not good is no yardstick
+				r := w.Made()
+				m := r.Targets[0].Manifest
+				if r.Grade != c.grade || m.Grade != c.grade || !slices.ContainsFunc(m.Reasons, func(r manifest.Reason) bool {
+					return r.Component == c.component && (r.ID == c.id || c.id == "")
+				}) {
+					t.Errorf("%s, %+v", r.Grade, r.Reasons)
+				}
+				for i, comp := range r.Components {
+					want := comp.Name != c.component || c.captured
+					if (comp.Err == nil) != want || (m.Component(comp.Name) != nil) != want {
+						t.Errorf("%s was captured: %v, want %v (%v)", comp.Name, m.Component(comp.Name) != nil, want, r.Components[i].Err)
+					}
+				}
+				if v := w.Validate(0, validate.Data, m.ID); v.Damaged() || v.Inconclusive() {
+					t.Errorf("%+v", v)
+				}
+			}
+		})
+	}
+}
+
+func dropCollections(t *testing.T, w *backuptest.World) {
+	db, err := sql.Open("sqlite3", "file:"+w.Path("chroma/chroma.sqlite3"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, table := range []string{"collections", "segments", "embeddings_queue", "embeddings"} {
+		if _, err := db.Exec("DELETE FROM " + table); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Without anything there is no snapshot.
+func TestNothingCaptured(t *testing.T) {
+	w := backuptest.New(t, "nas")
+	for i := range w.Components {
+		w.Components[i].Path = w.Path("nowhere")
+	}
+	r, err := w.Create(nil)
+	if !errors.Is(err, backup.ErrNothing) || r.Complete() || len(r.Components) != 2 || r.Components[0].Err == nil {
+		t.Errorf("%v, %+v", err, r)
+	}
+	if keys := w.Keys(0, backuptest.Set+"/"); len(keys) > 0 {
+		t.Errorf("%v was put", keys)
+	}
+	if _, err := w.Create(func(o *backup.Options) { o.Targets = nil }); !errors.Is(err, backup.ErrNothing) {
+		t.Errorf("no target: %v", err)
+	}
+}
