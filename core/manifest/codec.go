@@ -105,15 +105,16 @@ func (f *Facts) normal() *Facts {
 }
 
 // Decode reads a manifest strictly: what Encode would not write, to the byte, is an error, always a
-// *DecodeError. A signature block behind the document is split off and not looked at.
+// *DecodeError. A signature block behind the document is split off and not looked at. A document of
+// another format is UnsupportedFormat, whatever else is in it.
 func Decode(b []byte) (*Manifest, error) {
 	body, _, err := Split(b)
 	if err != nil {
-		return nil, err
+		return nil, orOtherFormat(err, b)
 	}
 	d := document{Manifest: new(Manifest)}
 	if err := decodeStrict(body, &d); err != nil {
-		return nil, err
+		return nil, orOtherFormat(err, body)
 	}
 	if err := d.Validate(); err != nil {
 		return nil, err
@@ -181,6 +182,22 @@ func decodeStrict(b []byte, v any) error {
 		return &DecodeError{WrongType, err.Error()}
 	}
 	return nil
+}
+
+// orOtherFormat returns err, for which b was refused, unless b is a JSON object that gives another number
+// as its format: such a document may have any members, and what this version says of them means nothing.
+func orOtherFormat(err error, b []byte) error {
+	var members map[string]json.RawMessage
+	var format int64
+	if len(b) > MaxBytes || json.NewDecoder(bytes.NewReader(b)).Decode(&members) != nil ||
+		json.Unmarshal(members["format"], &format) != nil || format == Format {
+		return err
+	}
+	return otherFormat(format)
+}
+
+func otherFormat(format int64) error {
+	return &DecodeError{UnsupportedFormat, fmt.Sprintf("format %d; this version reads format %d: use a version that knows it", format, Format)}
 }
 
 // scan walks the tokens of one document: depth, duplicate and case-variant names, trailing data.

@@ -38,11 +38,8 @@ func DecodeMarker(b []byte) (Marker, error) {
 		return Marker{}, &DecodeError{TooLarge, fmt.Sprintf("marker of %d bytes", len(b))}
 	}
 	// Another format may have other fields, and fields of other types: look at the number before being strict.
-	var format struct {
-		Format *int `json:"format"`
-	}
-	if err := json.Unmarshal(b, &format); err == nil && format.Format != nil && *format.Format != Format {
-		return Marker{}, &DecodeError{UnsupportedFormat, fmt.Sprintf("repository format %d; this version knows format %d", *format.Format, Format)}
+	if err := orOtherFormat(nil, b); err != nil {
+		return Marker{}, err
 	}
 	var words struct {
 		Requires []string `json:"requires"`

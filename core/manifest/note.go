@@ -33,14 +33,15 @@ func (n Note) Encode() ([]byte, error) {
 	return marshal(n)
 }
 
-// DecodeNote reads a note strictly; errors are *DecodeError.
+// DecodeNote reads a note strictly; errors are *DecodeError. A note of another format is
+// UnsupportedFormat, whatever else is in it; so is a drill's record to DecodeDrill.
 func DecodeNote(b []byte) (Note, error) {
 	var n Note
 	if len(b) > MaxNoteBytes {
 		return n, &DecodeError{TooLarge, fmt.Sprintf("note of %d bytes", len(b))}
 	}
 	if err := decodeStrict(b, &n); err != nil {
-		return n, err
+		return n, orOtherFormat(err, b)
 	}
 	if err := n.validate(); err != nil {
 		return n, err
@@ -64,7 +65,7 @@ func (n Note) validate() error {
 // head checks the members that all small documents begin with.
 func (v *validator) head(format int, id ID, at time.Time, host, tool string) {
 	if format != Format {
-		v.err = &DecodeError{UnsupportedFormat, fmt.Sprintf("format %d; this version reads format %d", format, Format)}
+		v.err = otherFormat(int64(format))
 	}
 	v.id(id, "id")
 	v.moment(at, "at")
@@ -109,7 +110,7 @@ func DecodeDrill(b []byte) (Drill, error) {
 		return d, &DecodeError{TooLarge, fmt.Sprintf("drill's record of %d bytes", len(b))}
 	}
 	if err := decodeStrict(b, &d); err != nil {
-		return d, err
+		return d, orOtherFormat(err, b)
 	}
 	if err := d.validate(); err != nil {
 		return d, err

@@ -46,7 +46,7 @@ func validOrigin(s string) bool {
 func (m *Manifest) Validate() error {
 	v := validator{}
 	if m.Format != Format {
-		return &DecodeError{UnsupportedFormat, fmt.Sprintf("format %d; this version reads format %d", m.Format, Format)}
+		return otherFormat(int64(m.Format))
 	}
 	v.match(hex32, m.Repository, "repository")
 	v.check(ValidSet(m.Set), "set %q", m.Set)

@@ -147,6 +147,16 @@ func (w *vectorWriter) manifests() {
 	w.write("manifest", "block-open", BadSignature, "a block without a newline at its end", append(clone(good), "\n\u2014 host+key c2ln"...))
 	w.write("manifest", "block-utf8", BadSignature, "a block that is not UTF-8", append(clone(good), "\n\u2014 host+key \xff\n"...))
 	w.write("manifest", "two-blocks", TrailingData, "two blocks: the last empty line divides", append(clone(good), "\n\u2014 a c2ln\n\n\u2014 b c2ln\n"...))
+	for name, change := range map[string]func([]byte) []byte{
+		"member": func(b []byte) []byte {
+			return w.replaced(b, `"host": "dalidou"`, `"color": {"all": null}, "host": 7.5`)
+		},
+		"no-digest": func(b []byte) []byte { return append(clone(b[:at-len(",\n  \"digest\": \"")]), "\n}\n"...) },
+		"block":     func(b []byte) []byte { return append(clone(b), "\nanything\n"...) },
+	} {
+		w.write("manifest", "newer-"+name, UnsupportedFormat, "format 2, which may have anything in it", change(w.replaced(good, `"format": 1`, `"format": 2`)))
+	}
+	w.write("manifest", "newer-text", WrongType, "a format that is no number", w.replaced(good, `"format": 1`, `"format": "2"`))
 	w.write("manifest", "tombstone", UnknownField, "a tombstone is no manifest", Tombstone(sampleID))
 }
 

@@ -161,6 +161,7 @@ func (w *vectorWriter) documents() {
 	}
 	w.write("note", "good-intent", "ok", "an intent", intent)
 	w.write("note", "format", UnsupportedFormat, "format 2", w.replaced(pin, `"format": 1`, `"format": 2`))
+	w.write("note", "newer-member", UnsupportedFormat, "format 2 with a member more", w.replaced(w.replaced(pin, `"format": 1`, `"format": 2`), `"host"`, `"pid": 1, "host"`))
 	w.write("note", "id", InvalidValue, "no id", w.replaced(pin, string(sampleID), "x"))
 	w.write("note", "at", InvalidValue, "another zone", w.replaced(pin, "10:00:00.5Z", "10:00:00.5+01:00"))
 	w.write("note", "until", InvalidValue, "another zone", w.replaced(pin, "2027-01-01T00:00:00Z", "2027-01-01T00:00:00-01:00"))
@@ -176,6 +177,7 @@ func (w *vectorWriter) documents() {
 		w.t.Fatal(err)
 	}
 	w.write("drill", "good", "ok", "a drill that found damage", drill)
+	w.write("drill", "newer-member", UnsupportedFormat, "format 2 with a member more", w.replaced(w.replaced(drill, `"format": 1`, `"format": 2`), `"host"`, `"pid": 1, "host"`))
 	w.write("drill", "reason", InvalidValue, "failed, and no reason", w.replaced(drill, "\"reason\": \"db: integrity_check failed\",\n  ", ""))
 	w.write("drill", "result", InvalidValue, "a skipped drill", w.replaced(drill, "\"result\": \"failed\",\n  \"reason", "\"result\": \"skipped\",\n  \"reason"))
 	w.write("drill", "component", InvalidValue, "a component that cannot be", w.replaced(drill, `"name": "db"`, `"name": "../db"`))

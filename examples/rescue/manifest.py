@@ -9,6 +9,7 @@ from strict import (
     Refused,
     Shape,
     check_canonical,
+    check_format,
     counts,
     form,
     integer,
@@ -121,6 +122,7 @@ def split(data):
 
 def decode(data):
     """Returns the manifest as a dictionary that keeps every rule of the format."""
+    check_format(data)
     body = split(data)
     m = parse_json(body, MAX_DOCUMENT)
     MANIFEST(m, "manifest")

@@ -134,6 +134,16 @@ def parse_json(data, most=MAX_DOCUMENT):
     return value
 
 
+def check_format(data):
+    """Section 15: a document of another format is told as such, whatever else is in it."""
+    try:
+        value, _ = json.JSONDecoder().raw_decode(data.decode("utf-8", "replace").lstrip())
+    except (ValueError, RecursionError):
+        return  # strict reading says what is wrong
+    if isinstance(value, dict) and type(value.get("format")) is int:
+        need(value["format"] == 1, f"it has format {value['format']}, and this program knows format 1: use a newer one")
+
+
 def check_tree(value):
     stack = [(value, 1)]
     while stack:
