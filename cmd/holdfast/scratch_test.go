@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // A scratch directory lives as long as its run; those of dead runs are removed by
@@ -17,12 +19,40 @@ func TestScratch(t *testing.T) {
 	if info, err := os.Stat(first); err != nil || info.Mode().Perm() != 0o700 {
 		t.Fatalf("mode %v, %v", info.Mode(), err)
 	}
-	dead := filepath.Join(staging, scratchPrefix+"dead")
-	foreign := filepath.Join(staging, "other")
-	for _, dir := range []string{dead, foreign} {
-		if err := os.MkdirAll(filepath.Join(dir, "copy"), 0o700); err != nil {
+	dir := func(name, marker string) string {
+		t.Helper()
+		path := filepath.Join(staging, name)
+		if err := os.MkdirAll(filepath.Join(path, "copy"), 0o700); err != nil {
 			t.Fatal(err)
 		}
+		if marker != "" {
+			if err := os.WriteFile(filepath.Join(path, scratchMarker), []byte(marker), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return path
+	}
+	link := func(to, name string) string {
+		t.Helper()
+		path := filepath.Join(staging, name)
+		if err := os.Symlink(to, path); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	dead := dir(scratchPrefix+"1", scratchText)
+	theirs := dir("theirs", scratchText)
+	linked := dir(scratchPrefix+"5", "")
+	pipe := dir(scratchPrefix+"6", "")
+	foreign := []string{
+		theirs, linked, pipe,
+		dir("other", ""), dir("run-1", ""), dir("run-2", scratchText),
+		dir(scratchPrefix+"2", ""), dir(scratchPrefix+"3", "something else"), dir(scratchPrefix+"4", scratchText+"and more"),
+		dir(scratchPrefix+"x", scratchText), dir(scratchPrefix, scratchText),
+		link(theirs, scratchPrefix+"7"), link(filepath.Join(theirs, scratchMarker), filepath.Join(filepath.Base(linked), scratchMarker)),
+	}
+	if err := unix.Mkfifo(filepath.Join(pipe, scratchMarker), 0o600); err != nil {
+		t.Fatal(err)
 	}
 
 	second, removeSecond, err := scratch(staging)
@@ -32,7 +62,10 @@ func TestScratch(t *testing.T) {
 	if first == second {
 		t.Errorf("two runs share %s", first)
 	}
-	want := map[string]bool{first: true, second: true, foreign: true, dead: false}
+	want := map[string]bool{first: true, second: true, dead: false, filepath.Join(theirs, "copy"): true}
+	for _, path := range foreign {
+		want[path] = true
+	}
 	check := func() {
 		t.Helper()
 		for path, there := range want {
