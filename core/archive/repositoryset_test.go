@@ -120,6 +120,14 @@ func goodRepositories(t *testing.T) {
 	noise.snapshot(database(noiseBytes(5 * 4096)))
 	noise.finish("ok", "bytes that do not shrink are stored raw")
 
+	copied := newBuilder(t, "good-copied")
+	db = pages(40, 4096, "db")
+	from := copied.snapshot(database(db))
+	copy(db[4096*7:], page(4096, "changed\n"))
+	copied.expect.Reset()
+	copied.move(from, copied.snapshot(database(db)))
+	copied.finish("ok", "a copied snapshot: its patch, the base of it, and all volumes under its own id")
+
 	ballot := newBuilder(t, "good-ballot")
 	id := manifest.ID("20260401T000000Z-deadbeef")
 	m = ballot.snapshot(registry("{}\n"))
@@ -242,6 +250,36 @@ func (b *builder) reindex(m *manifest.Manifest, change func(*Recipe)) {
 	defer r.Close()
 	change(r)
 	m.Components[0].Index = b.index(m, "db", r, nil)
+	data, err := manifest.Encode(m)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.put(manifest.ManifestKey(m.Set, m.ID), data)
+}
+
+// move makes m what a copy of it would be: what it took from its parent lies under its own id, and the parent is gone.
+func (b *builder) move(parent, m *manifest.Manifest) {
+	c := &m.Components[0]
+	rename := func(old, key string) string {
+		data, err := os.ReadFile(filepath.Join(b.dir, "repository", old))
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		b.put(key, data)
+		return key
+	}
+	c.Index[1].Key = rename(c.Index[1].Key, manifest.BaseKey(m.Set, m.ID, c.Name, false))
+	for i := range c.Volumes {
+		if v := &c.Volumes[i]; !strings.HasPrefix(v.Key, manifest.ArchivePrefix(m.Set, m.ID)) {
+			v.Key = rename(v.Key, manifest.VolumeKey(m.Set, m.ID, c.Name, len(c.Volumes)-1, false))
+		}
+	}
+	for _, gone := range []string{manifest.ArchivePrefix(m.Set, parent.ID), manifest.ManifestKey(m.Set, parent.ID)} {
+		if err := os.RemoveAll(filepath.Join(b.dir, "repository", gone)); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	m.Origin = &manifest.Origin{Repository: strings.Repeat("0", 32), ID: string(m.ID), ManifestSHA256: strings.Repeat("0", 64)}
 	data, err := manifest.Encode(m)
 	if err != nil {
 		b.t.Fatal(err)

@@ -42,9 +42,15 @@ func VolumeKey(set string, id ID, component string, n int, sealed bool) string {
 	return fmt.Sprintf("%s%s-%05d.zst%s", ArchivePrefix(set, id), component, n, suffix(sealed))
 }
 
-// IndexKey names a component's index.
+// IndexKey names a component's index, full or a patch.
 func IndexKey(set string, id ID, component string, sealed bool) string {
 	return ArchivePrefix(set, id) + component + ".index.zst" + suffix(sealed)
+}
+
+// BaseKey names the full index that the patch at IndexKey rests on, where both were stored under one id:
+// a copied snapshot's. A create leaves the base where it is, at the IndexKey of the snapshot that wrote it.
+func BaseKey(set string, id ID, component string, sealed bool) string {
+	return ArchivePrefix(set, id) + component + ".base.zst" + suffix(sealed)
 }
 
 // ExpiredKey names retention's nth soft mark on a snapshot; n counts from 1.
@@ -87,7 +93,8 @@ type Key struct {
 	ID        ID
 	File      string // Archives, Damaged: the archive file's name
 	Component string // Archives, Damaged
-	Volume    int    // Archives, Damaged: the volume's number, or -1 for an index
+	Volume    int    // Archives, Damaged: the volume's number, or -1 for an index or a base
+	Base      bool   // Archives, Damaged: it is a base (see BaseKey)
 	Sealed    bool   // Archives, Damaged
 	N         int    // Expired, Verdicts
 	Rand      string // Pins
@@ -95,7 +102,7 @@ type Key struct {
 }
 
 var (
-	archiveForm = regexp.MustCompile(`^([a-z][a-z0-9_]{0,31})(?:-([0-9]{5})|\.index)\.zst(\.age)?$`)
+	archiveForm = regexp.MustCompile(`^([a-z][a-z0-9_]{0,31})(?:-([0-9]{5})|\.index|(\.base))\.zst(\.age)?$`)
 	markForm    = regexp.MustCompile(`^([^.]+)\.([1-9][0-9]{0,5})$`)
 	pinForm     = regexp.MustCompile(`^([^.]+)\.([0-9a-f]{8})\.json$`)
 	stampForm   = regexp.MustCompile(`^[0-9]{8}T[0-9]{6}Z$`)
@@ -162,7 +169,8 @@ func (k *Key) parseArchiveFile(name string) bool {
 	if m == nil {
 		return false
 	}
-	k.File, k.Component, k.Volume, k.Sealed = name, m[1], -1, m[3] != ""
+	k.File, k.Component, k.Volume, k.Sealed = name, m[1], -1, m[4] != ""
+	k.Base = m[3] != ""
 	if m[2] != "" {
 		k.Volume, _ = strconv.Atoi(m[2])
 	}

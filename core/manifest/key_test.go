@@ -15,6 +15,9 @@ func build(k Key) string {
 	case Manifests:
 		return ManifestKey(k.Set, k.ID)
 	case Archives:
+		if k.Base {
+			return BaseKey(k.Set, k.ID, k.Component, k.Sealed)
+		}
 		if k.Volume < 0 {
 			return IndexKey(k.Set, k.ID, k.Component, k.Sealed)
 		}

@@ -79,7 +79,7 @@ type Component struct {
 	Size      int64    `json:"size"`             // bytes of the stream
 	SHA256    string   `json:"sha256,omitempty"` // of the stream; absent when sealed: then it stands in the index
 	FrozenMS  int64    `json:"frozen_ms"`        // how long the source was held frozen, in milliseconds
-	Index     []Object `json:"index"`            // the patch and its base, or one full index
+	Index     []Object `json:"index"`            // the patch and its base, which only may be under a BaseKey; or one full index
 	Volumes   []Volume `json:"volumes"`          // every volume that holds a chunk of the stream
 	Facts     *Facts   `json:"facts,omitempty"`
 	Checks    []Check  `json:"checks"`

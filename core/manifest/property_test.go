@@ -97,6 +97,9 @@ func genComponent(set, name string, sealed bool) *rapid.Generator[Component] {
 		for _, id := range ids[:min(len(ids), rapid.IntRange(1, 2).Draw(t, "indexes"))] {
 			c.Index = append(c.Index, Object{IndexKey(set, id, name, sealed), genInt.Draw(t, "size"), genHex(64).Draw(t, "hash"), plain})
 		}
+		if len(c.Index) == 2 && rapid.Bool().Draw(t, "base key") {
+			c.Index[1].Key = BaseKey(set, ids[0], name, sealed)
+		}
 		for n, id := range rapid.SliceOfNDistinct(genHex(16), 0, 5, rapid.ID[string]).Draw(t, "volumes") {
 			v := Volume{ID: id, Key: VolumeKey(set, ids[n%len(ids)], name, n, sealed), Size: genInt.Draw(t, "size"), SHA256: genHex(64).Draw(t, "hash"), Live: rapid.Int64Range(1, 1<<40).Draw(t, "live")}
 			v.Raw = v.Live + rapid.Int64Range(0, 1<<40).Draw(t, "dead")

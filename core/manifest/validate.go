@@ -150,9 +150,9 @@ func (v *validator) component(m *Manifest, c *Component) {
 	}
 	v.check(len(c.Index) == 1 || len(c.Index) == 2, "component %s: %d index objects", c.Name, len(c.Index))
 	keys := map[string]bool{}
-	for _, o := range c.Index {
+	for i, o := range c.Index {
 		k, err := ParseKey(o.Key)
-		v.check(err == nil && k.Folder == Archives && k.Set == m.Set && k.Component == c.Name && k.Volume < 0 && k.Sealed == sealed && !keys[o.Key],
+		v.check(err == nil && k.Folder == Archives && k.Set == m.Set && k.Component == c.Name && k.Volume < 0 && (i == 1 || !k.Base) && k.Sealed == sealed && !keys[o.Key],
 			"index key %q of component %s", o.Key, c.Name)
 		keys[o.Key] = true
 		v.number(o.Size, 1, "size of "+o.Key)

@@ -59,6 +59,13 @@ func (w *vectorWriter) values() {
 	wrong("stream-hash", "a stream's hash of 63 digits", db(func(c *Component) { c.SHA256 = c.SHA256[1:] }))
 	wrong("stream-hash-absent", "no hash of the stream, and no encryption", db(func(c *Component) { c.SHA256 = "" }))
 
+	show("good-base", "ok", "a base under its own key, beside its patch", db(func(c *Component) { c.Index[1].Key = BaseKey("atocore", sampleID, "db", false) }))
+	wrong("index-base-first", "a base's key where the patch's must be", db(func(c *Component) { c.Index[0].Key = BaseKey("atocore", sampleID, "db", false) }))
+	wrong("index-base-alone", "a full index under a base's key", db(func(c *Component) {
+		c.Index = c.Index[:1]
+		c.Index[0].Key = BaseKey("atocore", sampleID, "db", false)
+	}))
+	wrong("volume-base", "a base's key among the volumes", db(func(c *Component) { c.Volumes[0].Key = BaseKey("atocore", sampleID, "db", false) }))
 	wrong("index-none", "no index", db(func(c *Component) { c.Index = nil }))
 	wrong("index-three", "a patch on a patch", db(func(c *Component) {
 		c.Index = append(c.Index, Object{Key: IndexKey("atocore", "20260409T020000Z-00000000", "db", false), Size: 1, SHA256: digits(64, "0")})

@@ -142,24 +142,24 @@ def check_component(m, c):
     need(not (sealed and "facts" in c), f"{at}: facts in the open")
     if "facts" in c:
         check_facts(c["kind"], c["facts"], f"facts of {at}")
-    for o in c["index"]:
-        check_object(m, c, o, "index")
+    for n, o in enumerate(c["index"]):
+        check_object(m, c, o, "index", "base" if n else "index")
         need(sealed == ("plain_sha256" in o), f"{o['key']}: plain_sha256")
     need((c["size"] == 0) == (not c["volumes"]), f"{at}: {len(c['volumes'])} volumes for {c['size']} bytes")
     ids = set()
     for o in c["volumes"]:
-        check_object(m, c, o, "volume")
+        check_object(m, c, o, "volume", "volume")
         need(o["id"] not in ids, f"{at}: volume id {o['id']} twice")
         ids.add(o["id"])
         need(o["live"] <= o["raw"], f"{o['key']}: {o['live']} live of {o['raw']} bytes")
     need(sum(o["live"] for o in c["volumes"]) <= c["size"], f"{at}: more live bytes than the stream has")
 
 
-def check_object(m, c, o, what):
+def check_object(m, c, o, what, other):
     key = parse_key(o["key"])
     need(
         key
-        and key.get(what)
+        and (key.get(what) or key.get(other))
         and key["set"] == m["set"]
         and key["component"] == c["name"]
         and bool(key["sealed"]) == ("encryption" in m),

@@ -27,13 +27,14 @@ SET = r"[a-z0-9][a-z0-9-]{0,39}"
 COMPONENT = r"[a-z][a-z0-9_]{0,31}"
 STAMP = r"[0-9]{8}T[0-9]{6}Z"
 ID = STAMP + r"-[0-9a-f]{8}"
-FILE = COMPONENT + r"(?:-[0-9]{5}|\.index)\.zst(?:\.age)?"
+FILE = COMPONENT + r"(?:-[0-9]{5}|\.index|\.base)\.zst(?:\.age)?"
 KEYS = [
     re.compile(p)
     for p in (
         f"(?P<set>{SET})/manifests/(?P<id>{ID})\\.json",
         f"(?P<set>{SET})/archives/(?P<id>{ID})/(?P<component>{COMPONENT})-(?P<volume>[0-9]{{5}})\\.zst(?P<sealed>\\.age)?",
         f"(?P<set>{SET})/archives/(?P<id>{ID})/(?P<component>{COMPONENT})(?P<index>\\.index)\\.zst(?P<sealed>\\.age)?",
+        f"(?P<set>{SET})/archives/(?P<id>{ID})/(?P<component>{COMPONENT})(?P<base>\\.base)\\.zst(?P<sealed>\\.age)?",
         f"(?P<set>{SET})/intents/(?P<id>{ID})",
         f"(?P<set>{SET})/(?:expired|verdicts)/(?P<id>{ID})\\.[1-9][0-9]{{0,5}}",
         f"(?P<set>{SET})/damaged/(?P<id>{ID})\\.{FILE}",
