@@ -35,7 +35,8 @@ type Component struct {
 // CheckMode says which checks a create makes on what it captured.
 type CheckMode string
 
-// Auto makes the quick checks always, and the full ones when the last full ones are over a day old.
+// Auto makes the quick checks always, and the full ones when the last full ones did not pass or are over
+// a day old. Quick after full ones that did not pass is no better than degraded.
 const (
 	CheckAuto  CheckMode = "auto"
 	CheckQuick CheckMode = "quick"

@@ -7,56 +7,83 @@ import (
 	"regexp"
 
 	"github.com/atocore/holdfast/core/manifest"
+	"github.com/atocore/holdfast/core/repository"
 	"github.com/atocore/holdfast/core/source"
 	"github.com/atocore/holdfast/core/source/kinds"
 )
 
-// due says how deep the component's copy is looked into, and the facts that it is compared with: those
-// of the newest good snapshot. The first target that knows of one is asked, for a new target knows
-// nothing; one that cannot be read is out.
-func (r *run) due(ctx context.Context, component string) (level source.Level, baseline *manifest.Facts) {
-	checked := false
-	for _, t := range r.targets {
-		if t.Err != nil || baseline != nil {
-			continue
-		}
-		if baseline, t.Err = t.history.baseline(ctx, component); t.Err == nil && !checked {
-			checked, t.Err = t.history.fullyChecked(ctx, component, r.cut.Instant.Add(-fullEvery), r.Now().Add(maxAhead))
-		}
+// due is how deep a component's copy is looked into, and what it is compared with.
+type due struct {
+	level    source.Level
+	baseline *manifest.Facts // of the newest good snapshot that has the component; nil when there is none
+	failed   manifest.ID     // the snapshot in which the full checks ran last, when they did not pass
+}
+
+// due looks at what the targets know. The snapshot in which the full checks of the component ran last decides
+// whether they are due, however many quick ones came after it: unless that one passed, and within the
+// last day, they are. Quick checks do not see all that full ones see, and would call the same damage good. A
+// snapshot that was captured in the future was stamped by a clock that was wrong, and puts off nothing.
+func (r *run) due(ctx context.Context, component string) (d due) {
+	if m := r.newestKnown(ctx, func(m *manifest.Manifest) bool {
+		c := m.Component(component)
+		return yardstick(m) && c != nil && c.Facts != nil
+	}); m != nil {
+		d.baseline = m.Component(component).Facts
 	}
-	switch {
-	case r.Check == CheckNone:
-		return source.None, baseline
-	case r.Check == CheckFull, r.Check == CheckAuto && !checked:
-		return source.Full, baseline
+	if r.Check == CheckNone || r.Check == CheckFull {
+		d.level = source.Full
+		if r.Check == CheckNone {
+			d.level = source.None
+		}
+		return d
 	}
-	return source.Quick, baseline
+	until := r.Now().Add(repository.MaxAhead)
+	last := r.newestKnown(ctx, func(m *manifest.Manifest) bool {
+		return !m.CapturedAt.After(until) && fullyChecked(m.Component(component))
+	})
+	if last != nil && !passed(last.Component(component)) {
+		d.failed = last.ID
+	}
+	d.level = source.Quick
+	if r.Check == CheckAuto && (last == nil || d.failed != "" || last.CapturedAt.Before(r.cut.Instant.Add(-fullEvery))) {
+		d.level = source.Full
+	}
+	return d
 }
 
 // inspect looks into a captured copy. When that cannot be done the copy is kept, and what is not known
 // of it is a check that did not run.
-func (r *run) inspect(ctx context.Context, c Component, path string, level source.Level, baseline *manifest.Facts) (source.Report, error) {
-	report, err := kinds.InspectAs(ctx, c.Source.Kind(), c.Format, path, level, baseline)
+func (r *run) inspect(ctx context.Context, c Component, path string, d due) (source.Report, error) {
+	report, err := kinds.InspectAs(ctx, c.Source.Kind(), c.Format, path, d.level, d.baseline)
 	if ctx.Err() != nil {
 		return report, ctx.Err()
 	}
 	if err != nil {
 		report = source.Report{Checks: []manifest.Check{{Name: "inspection", Result: manifest.Inconclusive, Detail: manifest.ClipText(err.Error())}}}
 	}
-	if level < source.Full {
-		report.Checks = append(report.Checks, notDue(r.Check))
+	if d.level < source.Full {
+		report.Checks = append(report.Checks, leftOut(r.Check, d.failed))
 	}
 	return report, nil
 }
 
-// notDue shows in a snapshot that the full checks were not made.
-func notDue(mode CheckMode) manifest.Check {
-	why := "they were made within the last day"
-	if mode != CheckAuto {
-		why = "--check " + string(mode)
+// leftOut shows in a snapshot that the full checks were not made; failed is the snapshot in which they ran
+// last, when they did not pass there, and "" otherwise.
+func leftOut(mode CheckMode, failed manifest.ID) manifest.Check {
+	k := manifest.Check{Name: fullChecks, Result: manifest.Skipped, Detail: "--check " + string(mode)}
+	switch {
+	case failed != "":
+		k.Result, k.ID = manifest.Inconclusive, idFullChecksDue
+		k.Detail += fmt.Sprintf(", and they did not pass in snapshot %s: run holdfast create --check full", failed)
+	case mode == CheckAuto:
+		k.Detail = "they were made within the last day"
 	}
-	return manifest.Check{Name: fullChecks, Result: manifest.Skipped, Detail: why}
+	return k
 }
+
+// idFullChecksDue is the reason of a snapshot whose store did not pass the full checks when they ran last,
+// and in which they were left out.
+const idFullChecksDue = "full_checks_due"
 
 // fullChecks is the name of the check that stands for those that were left out.
 const fullChecks = "full_checks"

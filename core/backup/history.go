@@ -49,9 +49,6 @@ func (h *history) at(ctx context.Context, n int) (*manifest.Manifest, error) {
 	return nil, nil
 }
 
-// maxAhead is how far ahead of the clock a snapshot's stamp may lie and still be believed.
-const maxAhead = 5 * time.Minute
-
 // sequence returns the greatest sequence number of the newest snapshots up to the first whose stamp is
 // not after the given moment: later ones were made by a clock that was wrong, perhaps long ago. Behind
 // it numbers only fall.
@@ -85,31 +82,34 @@ func (h *history) search(ctx context.Context, f func(*manifest.Manifest) bool) (
 	return nil, nil
 }
 
-// baseline returns the facts of a component in the newest good snapshot that has it: what the new one
-// is compared with. A safety snapshot is no yardstick.
-func (h *history) baseline(ctx context.Context, component string) (*manifest.Facts, error) {
-	m, err := h.search(ctx, func(m *manifest.Manifest) bool {
-		c := m.Component(component)
-		return m.Grade == manifest.Good && !m.HasTag(manifest.PreRestore) && c != nil && c.Facts != nil
-	})
-	if m == nil {
-		return nil, err
+// newestKnown returns the newest manifest for which f is true in any target that is left, or nil: a target
+// that is new, or missed the last runs, makes nobody forget what the others know. One that cannot be
+// read is out.
+func (r *run) newestKnown(ctx context.Context, f func(*manifest.Manifest) bool) (newest *manifest.Manifest) {
+	for _, t := range r.targets {
+		if t.Err != nil {
+			continue
+		}
+		var m *manifest.Manifest
+		if m, t.Err = t.history.search(ctx, f); m != nil && (newest == nil || m.ID > newest.ID) {
+			newest = m
+		}
 	}
-	return m.Component(component).Facts, nil
+	return newest
 }
 
-// fullyChecked reports whether the component passed all checks in a snapshot since the given moment. What
-// failed them stays due, or the quick checks of the next snapshot would call the same damage good; and a
-// capture after until was stamped by a clock that was wrong.
-func (h *history) fullyChecked(ctx context.Context, component string, since, until time.Time) (bool, error) {
-	m, err := h.search(ctx, func(m *manifest.Manifest) bool {
-		return m.CapturedAt.Before(since) || !m.CapturedAt.After(until) && passed(m.Component(component))
-	})
-	return m != nil && !m.CapturedAt.Before(since), err
+// yardstick reports whether a snapshot may say what a store is like: a safety snapshot may not.
+func yardstick(m *manifest.Manifest) bool {
+	return m.Grade == manifest.Good && !m.HasTag(manifest.PreRestore)
+}
+
+// fullyChecked reports whether the full checks were made on a component, whatever came of them.
+func fullyChecked(c *manifest.Component) bool {
+	return c != nil && len(c.Checks) > 0 &&
+		!slices.ContainsFunc(c.Checks, func(k manifest.Check) bool { return k.Name == fullChecks })
 }
 
 // passed reports whether none of the component's checks failed or was left out.
 func passed(c *manifest.Component) bool {
-	return c != nil && len(c.Checks) > 0 &&
-		!slices.ContainsFunc(c.Checks, func(k manifest.Check) bool { return k.Result != manifest.OK })
+	return !slices.ContainsFunc(c.Checks, func(k manifest.Check) bool { return k.Result != manifest.OK })
 }

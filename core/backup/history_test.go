@@ -67,31 +67,91 @@ func checked(r *backup.Report, component, check string) bool {
 	return false
 }
 
-// What the full checks found wrong is not called good by the quick ones an hour later.
-func TestFailedChecksStayDue(t *testing.T) {
-	w := backuptest.New(t, "nas")
-	w.Good()
+// breakIndex makes an index disagree with its table, which integrity_check sees and quick_check does not.
+func breakIndex(w *backuptest.World) {
 	w.DB.SetMaxOpenConns(1) // the pragma belongs to a connection
 	w.Exec("CREATE INDEX by_body ON items(body)")
 	w.Exec("PRAGMA writable_schema=ON")
-	w.Exec("UPDATE sqlite_schema SET sql = 'CREATE INDEX by_body ON items(id)' WHERE name = 'by_body'") // which quick_check does not see
-	w.Now = w.Now.Add(24 * time.Hour)
-	for n := range 3 {
-		if r := w.Made(); r.Grade != manifest.Suspect || r.Reasons[0].Component != "db" {
-			t.Errorf("snapshot %d: %s, %+v", n, r.Grade, r.Reasons)
+	w.Exec("UPDATE sqlite_schema SET sql = 'CREATE INDEX by_body ON items(id)' WHERE name = 'by_body'")
+	w.Exec("PRAGMA writable_schema=OFF")
+}
+
+// What the full checks found wrong is never called good by the quick ones, whatever passed before it and
+// however long ago it was found.
+func TestFailedChecksStayDue(t *testing.T) {
+	w := backuptest.New(t, "nas")
+	w.Good() // full, and passed
+	breakIndex(w)
+	mode := func(m backup.CheckMode) *backup.Report {
+		t.Helper()
+		r, err := w.Create(func(o *backup.Options) { o.Check = m })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	if r := mode(backup.CheckQuick); r.Grade != manifest.Good {
+		t.Fatalf("quick checks see it too, so this test shows nothing: %s, %+v", r.Grade, r.Reasons)
+	}
+	if r := mode(backup.CheckFull); r.Grade != manifest.Suspect {
+		t.Fatalf("full checks do not see it: %s", r.Grade)
+	}
+	quick := func(n int) {
+		t.Helper()
+		r := mode(backup.CheckQuick)
+		if r.Grade != manifest.Degraded || len(r.Reasons) != 1 || r.Reasons[0].Component != "db" || r.Reasons[0].ID != "full_checks_due" {
+			t.Errorf("quick %d: %s, %+v", n, r.Grade, r.Reasons)
 		}
 	}
-	r, err := w.Create(func(o *backup.Options) { o.Check = backup.CheckQuick })
-	if err != nil || r.Grade != manifest.Good {
-		t.Fatalf("quick checks see it too, so this test shows nothing: %v, %s", err, r.Grade)
+	for n := range 3 {
+		quick(n)
+		if r := mode(backup.CheckAuto); r.Grade != manifest.Suspect || !checked(r, "db", "integrity_check") {
+			t.Errorf("auto %d: %s, %+v", n, r.Grade, r.Reasons)
+		}
+		w.Now = w.Now.Add(12 * time.Hour)
+	}
+	w.Now = w.Now.Add(30 * 24 * time.Hour)
+	quick(4)
+	if r := mode(backup.CheckNone); r.Grade != manifest.Good {
+		t.Errorf("without any checks, as was asked for: %s, %+v", r.Grade, r.Reasons)
+	}
+	w.Exec("DROP INDEX by_body")
+	quick(5) // it is mended, which only the full ones can tell
+	if r := mode(backup.CheckAuto); r.Grade != manifest.Good {
+		t.Errorf("mended: %s, %+v", r.Grade, r.Reasons)
+	}
+	if r := mode(backup.CheckQuick); r.Grade != manifest.Good {
+		t.Errorf("quick checks after full ones that passed: %s, %+v", r.Grade, r.Reasons)
 	}
 }
 
-// A target that is new, and first, does not make one forget what the others know of the store.
-func TestNewFirstTarget(t *testing.T) {
-	w := backuptest.New(t, "fresh", "nas")
+// A target that missed the snapshot in which the full checks failed does not make one forget it.
+func TestFailedChecksElsewhere(t *testing.T) {
+	w := backuptest.New(t, "lagging", "nas")
+	w.Good()
+	breakIndex(w)
 	both := w.Stores
 	w.Stores = both[1:]
+	if r, err := w.Create(func(o *backup.Options) { o.Check = backup.CheckFull }); err != nil || r.Grade != manifest.Suspect {
+		t.Fatalf("%v, %s", err, r.Grade)
+	}
+	w.Stores = both
+	if r := w.Made(); r.Grade != manifest.Suspect {
+		t.Errorf("%s, %+v", r.Grade, r.Reasons)
+	}
+}
+
+// A target that is new does not make one forget what the others know of the store.
+func TestNewTarget(t *testing.T) {
+	for old := range 2 {
+		newTarget(t, old)
+	}
+}
+
+func newTarget(t *testing.T, old int) {
+	w := backuptest.New(t, "one", "two")
+	both := w.Stores
+	w.Stores = both[old : old+1]
 	w.Exec("CREATE TABLE other(x)")
 	w.Good()
 	w.Stores = both

@@ -58,10 +58,10 @@ func (r *run) pack(ctx context.Context) ([]packedComponent, error) {
 // packOne inspects a component beside packing it.
 func (r *run) packOne(ctx context.Context, c Component, frozen *source.Frozen) (packedComponent, error) {
 	p := packedComponent{name: c.Source.Name(), forTarget: map[*targetRun]manifest.Component{}}
-	level, baseline := r.due(ctx, p.name)
+	d := r.due(ctx, p.name)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
-		p.report, err = r.inspect(ctx, c, frozen.Path, level, baseline)
+		p.report, err = r.inspect(ctx, c, frozen.Path, d)
 		return err
 	})
 	g.Go(func() error {

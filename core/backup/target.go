@@ -46,7 +46,7 @@ func (t *targetRun) begin(ctx context.Context, r *run) (err error) {
 		t.note("%d keys in the target are not holdfast's and were left alone, the first is %s", n, t.session.View.Foreign[0])
 	}
 	t.history = &history{session: t.session}
-	if t.sequence, err = t.history.sequence(ctx, r.Now().Add(maxAhead)); err != nil || r.State == nil {
+	if t.sequence, err = t.history.sequence(ctx, r.Now().Add(repository.MaxAhead)); err != nil || r.State == nil {
 		return err
 	}
 	seen, err := r.State.Seen(r.Set, t.Name)

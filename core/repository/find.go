@@ -16,8 +16,8 @@ import (
 // Latest is the name by which the newest snapshot that may be relied on is asked for.
 const Latest = "latest"
 
-// maxAhead is how far in the future a snapshot's stamp may lie for it to be the latest: clocks differ.
-const maxAhead = 5 * time.Minute
+// MaxAhead is how far in the future a snapshot's stamp may lie and still be believed: clocks differ.
+const MaxAhead = 5 * time.Minute
 
 // Snapshot is a listed snapshot and its manifest, or why that cannot be read.
 type Snapshot struct {
@@ -139,7 +139,7 @@ func notLatest(m *manifest.Manifest, usable bool, components []string, now time.
 		return "safety snapshot"
 	case !usable:
 		return "marked as expired"
-	case m.ID.Time().After(now.Add(maxAhead)):
+	case m.ID.Time().After(now.Add(MaxAhead)):
 		return "stamp lies in the future"
 	}
 	for _, c := range components {

@@ -56,7 +56,7 @@ func (r *Repository) session(ctx context.Context, set string, captured, now time
 		if k, err := manifest.ParseKey(o.Key); err == nil {
 			// Ids of one set rise with time, so the greatest is the latest; but one whose stamp is far
 			// ahead of the clock must not drag all others after it.
-			if t := k.ID.Time(); !t.After(now.Add(maxAhead)) && !t.Before(stamp.Truncate(time.Second)) {
+			if t := k.ID.Time(); !t.After(now.Add(MaxAhead)) && !t.Before(stamp.Truncate(time.Second)) {
 				stamp = t.Add(time.Second)
 			}
 		}
