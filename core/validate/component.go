@@ -16,11 +16,12 @@ import (
 
 // component validates one component of one snapshot.
 type component struct {
-	v    *validation
-	m    *manifest.Manifest
-	c    *manifest.Component
-	out  *SnapshotReport
-	gone map[string]bool // objects that the listing does not show as the manifest does
+	v      *validation
+	m      *manifest.Manifest
+	c      *manifest.Component
+	out    *SnapshotReport
+	claims map[string]claim // what the manifest says of each object
+	gone   map[string]bool  // objects that the listing does not show as the manifest does
 }
 
 func (c *component) find(key, id, format string, args ...any) {
@@ -31,16 +32,30 @@ func (c *component) unsure(key, id, format string, args ...any) {
 	c.out.Inconclusive = append(c.out.Inconclusive, Finding{c.c.Name, key, id, fmt.Sprintf(format, args...)})
 }
 
-// damaged reports an object that failed twice, in this snapshot or in one before.
-func (c *component) damaged(ctx context.Context, key string, cause error) {
+// damaged reports an object that failed twice, in this snapshot or in one before. An object that meets
+// what another manifest says of it is well, whatever this one says.
+func (c *component) damaged(ctx context.Context, key string, cause error) error {
+	k := c.claims[key]
+	if c.v.damaged[k] == nil {
+		id, err := c.v.honest(ctx, k)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err == nil && id != "":
+			c.find(key, IDContradiction, "the object is what snapshot %s says of it, and not what this one says: %v", id, cause)
+			return nil
+		case err != nil:
+			c.find(key, IDDamaged, "%v", cause)
+			c.unsure(key, IDInconclusive, "it was not marked: whether it is what another snapshot says of it could not be found out: %v", err)
+			return nil
+		}
+		c.v.damaged[k] = cause
+		if err := c.v.mark(ctx, key, cause); err != nil {
+			c.unsure(key, IDInconclusive, "it is damaged, and that could not be marked in the target: %v", err)
+		}
+	}
 	c.find(key, IDDamaged, "%v", cause)
-	if c.v.damaged[key] != nil {
-		return
-	}
-	c.v.damaged[key] = cause
-	if err := c.v.mark(ctx, key, cause); err != nil {
-		c.unsure(key, IDInconclusive, "it is damaged, and that could not be marked in the target: %v", err)
-	}
+	return nil
 }
 
 // objects compares the manifest with the listing.
@@ -74,9 +89,8 @@ func (c *component) data(ctx context.Context) error {
 		if c.gone[o.Key] {
 			return nil
 		}
-		if cause := c.v.damaged[o.Key]; cause != nil {
-			c.damaged(ctx, o.Key, cause)
-			return nil
+		if cause := c.v.damaged[c.claims[o.Key]]; cause != nil {
+			return c.damaged(ctx, o.Key, cause)
 		}
 	}
 	open, err := c.open(ctx)
@@ -87,8 +101,10 @@ func (c *component) data(ctx context.Context) error {
 	whole := true
 	for _, id := range open.Recipe.Volumes {
 		key := open.Volume(id).Key
-		if cause := c.v.damaged[key]; cause != nil && c.v.Subset.has(key) {
-			c.damaged(ctx, key, cause)
+		if cause := c.v.damaged[c.claims[key]]; cause != nil && c.v.Subset.has(key) {
+			if err := c.damaged(ctx, key, cause); err != nil {
+				return err
+			}
 			whole = false
 		}
 		whole = whole && !c.gone[key]
@@ -138,8 +154,7 @@ func (c *component) stage(ctx context.Context, open *repository.Component) error
 			c.find("", IDDamaged, "%v", err)
 			return nil
 		case first != nil:
-			c.damaged(ctx, stream.Key, stream.Err)
-			return nil
+			return c.damaged(ctx, stream.Key, stream.Err)
 		}
 		first = err
 	}
@@ -164,8 +179,7 @@ func (c *component) open(ctx context.Context) (*repository.Component, error) {
 			c.unsure("", IDUnreadable, "%v", err)
 			return nil, nil
 		case first != nil:
-			c.damaged(ctx, bad.Key, bad.Err)
-			return nil, nil
+			return nil, c.damaged(ctx, bad.Key, bad.Err)
 		}
 		first = err
 	}

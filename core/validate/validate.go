@@ -2,7 +2,13 @@
 //
 // [Run] checks snapshots at one of three levels and reports findings, what it could not find out, and
 // the checks it made. A stored object that fails its hash twice is marked in the target, so that no
-// create leans on it again and the next one stores its chunks anew.
+// create leans on it again and the next one stores its chunks anew. An object that meets what one
+// manifest says of it is never marked: a manifest that says something else is at fault itself.
+//
+// With several snapshots at level Data a volume is read once, whole. Its hash proves it for all that name
+// it with that hash; that its chunks have the ids that an index says is compared for the first snapshot
+// that needs it. A snapshot that is validated alone has every one of its chunk ids compared, and at level
+// Content every stream is hashed.
 package validate
 
 import (
@@ -12,6 +18,7 @@ import (
 	"hash/fnv"
 	"os"
 	"path"
+	"slices"
 	"time"
 
 	"github.com/atocore/holdfast/core/manifest"
@@ -26,7 +33,7 @@ type Level string
 // Each level includes those before it.
 const (
 	Objects Level = "objects" // every object that a manifest names is listed, with its size
-	Data    Level = "data"    // every needed byte is read; hashes of objects and ids of chunks agree; nothing is written to disk but scratch
+	Data    Level = "data"    // every needed byte is read; hashes of objects and ids of chunks agree (of shared volumes: see the package comment); nothing is written to disk but scratch
 	Content Level = "content" // the streams are staged, their hashes agree, and each store passes its own checks
 )
 
@@ -67,14 +74,15 @@ type Finding struct {
 
 // Identifiers of findings. Failed content checks carry their own.
 const (
-	IDManifest     = "manifest_damaged"  // the manifest cannot be read
-	IDMissing      = "object_missing"    // a named object is not listed
-	IDSize         = "object_size"       // it is listed with another size
-	IDMarked       = "object_marked"     // it was found damaged before
-	IDDamaged      = "object_damaged"    // it failed its hash twice
-	IDUnstable     = "object_unstable"   // it failed its hash once and then passed
-	IDUnreadable   = "object_unreadable" // it could not be read: the target, or this host's disk
-	IDInconclusive = "inconclusive"      // a check could not run
+	IDManifest      = "manifest_damaged"     // the manifest cannot be read
+	IDMissing       = "object_missing"       // a named object is not listed
+	IDSize          = "object_size"          // it is listed with another size
+	IDMarked        = "object_marked"        // it was found damaged before
+	IDDamaged       = "object_damaged"       // it failed its hash twice
+	IDContradiction = "object_contradiction" // it is what another manifest says, and not what this one says
+	IDUnstable      = "object_unstable"      // it failed its hash once and then passed
+	IDUnreadable    = "object_unreadable"    // it could not be read: the target, or this host's disk
+	IDInconclusive  = "inconclusive"         // a check could not run
 )
 
 // Report is what a Run found.
@@ -120,7 +128,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		o.Now = time.Now
 	}
 	o.Progress = progress.Or(o.Progress)
-	v := &validation{Options: o, report: &Report{Level: o.Level}, damaged: map[string]error{}, whole: map[string]bool{}}
+	v := &validation{Options: o, report: &Report{Level: o.Level}, damaged: map[claim]error{}, whole: map[claim]bool{}}
 	if err := o.check(); err != nil {
 		return v.report, err
 	}
@@ -155,8 +163,10 @@ func (o *Options) check() error {
 type validation struct {
 	Options
 	report  *Report
-	damaged map[string]error // objects that failed twice in this run
-	whole   map[string]bool  // volumes read whole and found right in this run
+	damaged map[claim]error // objects that failed twice in this run
+	whole   map[claim]bool  // volumes read whole and found right in this run
+
+	manifests []repository.Snapshot // all of the set, read when an object fails
 }
 
 func (v *validation) snapshot(ctx context.Context, s repository.Snapshot) error {
@@ -168,6 +178,7 @@ func (v *validation) snapshot(ctx context.Context, s repository.Snapshot) error 
 	}
 	for i := range s.Manifest.Components {
 		c := &component{v: v, m: s.Manifest, c: &s.Manifest.Components[i], out: &out, gone: map[string]bool{}}
+		c.claims = claimed(c.c)
 		c.objects()
 		if v.Level == Objects {
 			continue
@@ -182,7 +193,7 @@ func (v *validation) snapshot(ctx context.Context, s repository.Snapshot) error 
 // mark notes in the target, when asked, that an object failed twice. That it cannot be is no reason to
 // stop, nor that the repository is no longer there: then nothing that was seen missing is to be believed.
 func (v *validation) mark(ctx context.Context, key string, cause error) error {
-	if !v.Mark || v.View.Damaged[key] {
+	if !v.Mark || v.View.Damaged[key] || slices.Contains(v.report.Marked, key) {
 		return nil
 	}
 	r, err := repository.Open(ctx, v.Repository.Store)

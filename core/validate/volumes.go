@@ -23,7 +23,8 @@ func (c *component) gather(f func(func(archive.VolumeID, error)) error) (map[arc
 }
 
 // read verifies volumes without writing: those in only, or all of the subset. With many snapshots a
-// volume is read whole, once: the others rely on its hash.
+// volume is read whole, once, and the ids of the chunks that this snapshot needs of it are compared: the
+// others that say the same of the volume rely on its hash.
 func (c *component) read(ctx context.Context, open *repository.Component, only map[archive.VolumeID]error, damaged func(archive.VolumeID, error)) error {
 	many := len(c.v.Snapshots) > 1
 	var mu sync.Mutex
@@ -47,7 +48,7 @@ func (c *component) read(ctx context.Context, open *repository.Component, only m
 	if err == nil && many && only == nil {
 		for _, id := range open.Recipe.Volumes {
 			if key := open.Volume(id).Key; !failed[id] && c.due(key) {
-				c.v.whole[key] = true
+				c.v.whole[c.claims[key]] = true
 			}
 		}
 	}
@@ -56,7 +57,8 @@ func (c *component) read(ctx context.Context, open *repository.Component, only m
 
 // due reports whether a volume is there, belongs to the subset, and was not dealt with in this run.
 func (c *component) due(key string) bool {
-	return !c.gone[key] && !c.v.whole[key] && c.v.damaged[key] == nil && c.v.Subset.has(key)
+	k := c.claims[key]
+	return !c.gone[key] && !c.v.whole[k] && c.v.damaged[k] == nil && c.v.Subset.has(key)
 }
 
 // second reads damaged volumes again, whole: what fails twice is damaged, the rest is unstable.
@@ -77,7 +79,9 @@ func (c *component) second(ctx context.Context, open *repository.Component, bad 
 		key := open.Volume(id).Key
 		switch {
 		case again[id] != nil:
-			c.damaged(ctx, key, again[id])
+			if err := c.damaged(ctx, key, again[id]); err != nil {
+				return err
+			}
 		case err != nil:
 			c.unsure(key, IDUnreadable, "it failed its hash, and could not be read again: %v", err)
 		default:
