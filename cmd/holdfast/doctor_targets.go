@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/atocore/holdfast/core/config"
@@ -40,6 +41,16 @@ func (d *doctor) target(ctx context.Context, subject string, p place, t config.T
 	}
 	if err := o.Store.ProbeIfAbsent(ctx, "doctor/"+hex.EncodeToString(key)); err != nil {
 		return err
+	}
+	claimed, err := o.Claimed(ctx)
+	if err != nil {
+		return err
+	}
+	if claimed != "" && claimed != o.ID {
+		return &failure{
+			code: exitDamage, id: "marker_wrong", err: fmt.Errorf("the marker says repository %s, and the snapshots say %s: none of them can be read", o.ID, claimed),
+			hint: repository.PutBack(claimed),
+		}
 	}
 	view, err := o.View(ctx, o.set)
 	if err != nil {

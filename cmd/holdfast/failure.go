@@ -39,6 +39,7 @@ func classify(ctx context.Context, err error) *failure {
 		known  *failure
 		signal signalled
 		fault  *source.Fault
+		lost   *repository.LostError
 		decode *manifest.DecodeError
 	)
 	switch {
@@ -54,6 +55,8 @@ func classify(ctx context.Context, err error) *failure {
 		return &failure{code: exitFailed, id: "no_space", err: err}
 	case errors.Is(err, restore.ErrNotEmpty):
 		return &failure{code: exitRefused, id: "directory_not_empty", err: err, hint: "--to wants a new or empty directory"}
+	case errors.As(err, &lost):
+		return &failure{code: exitDamage, id: "marker_lost", err: err, hint: lost.Next()}
 	case errors.Is(err, repository.ErrNotInitialised):
 		return &failure{code: exitUninitialised, id: "target_not_initialised", err: err}
 	case errors.Is(err, repository.ErrNoSnapshot):

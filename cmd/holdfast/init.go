@@ -107,6 +107,10 @@ func (a *app) init(ctx context.Context, f initFlags, write bool) error {
 	}
 	for _, t := range c.Targets {
 		marked, err := a.mark(ctx, t)
+		var lost *repository.LostError
+		if errors.As(err, &lost) {
+			return &failure{code: exitRefused, id: "marker_lost", err: err, hint: lost.Next()}
+		}
 		if err != nil {
 			return fmt.Errorf("mark target %s: %w", t.Name, err)
 		}

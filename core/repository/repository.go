@@ -41,11 +41,15 @@ type Repository struct {
 	ID    string // 32 hex digits
 }
 
-// Open reads the marker.
+// Open reads the marker. Where there is none, the error Is ErrNotInitialised, or a *LostError when there
+// is a repository all the same.
 func Open(ctx context.Context, store *target.Store) (*Repository, error) {
 	b, err := store.GetBytes(ctx, manifest.MarkerKey, 64<<10)
 	switch {
 	case errors.Is(err, target.ErrNotFound):
+		if err := lostMarker(ctx, store); err != nil {
+			return nil, err
+		}
 		return nil, fmt.Errorf("target %s: %w: run holdfast init", store.Name(), ErrNotInitialised)
 	case errors.Is(err, target.ErrCorrupt): // larger than a marker can be, or shorter than it is listed
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
@@ -64,7 +68,7 @@ func Open(ctx context.Context, store *target.Store) (*Repository, error) {
 }
 
 // Init makes the target a repository, with an id drawn from rand, unless it is one already; created
-// says which.
+// says which. It refuses one whose marker is lost with a *LostError.
 func Init(ctx context.Context, store *target.Store, rand io.Reader) (r *Repository, created bool, err error) {
 	if r, err := Open(ctx, store); !errors.Is(err, ErrNotInitialised) {
 		return r, false, err
