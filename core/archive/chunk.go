@@ -46,7 +46,7 @@ func newChunker(parts []source.Part, chunkSize int) (*chunker, error) {
 	if chunkSize < manifest.MinChunkSize || chunkSize > manifest.MaxChunkSize || chunkSize&(chunkSize-1) != 0 {
 		return nil, fmt.Errorf("chunk size %d is no power of two from %d to %d", chunkSize, manifest.MinChunkSize, manifest.MaxChunkSize)
 	}
-	before := ""
+	before, named, names := "", 0, 0
 	for i, p := range parts {
 		last := i == len(parts)-1
 		if len(p.Header) > chunkSize || len(p.Header)%align != 0 || p.Size < 0 || p.Pad < 0 || p.Pad >= align || (!last && (p.Size+p.Pad)%align != 0) {
@@ -59,6 +59,10 @@ func newChunker(parts []source.Part, chunkSize int) (*chunker, error) {
 			return nil, fmt.Errorf("part %d (%q) of the stream: its name is not one, does not come behind %q, or it is empty", i, p.Name, before)
 		}
 		before = p.Name
+		named++
+		if names += len(p.Name); named > manifest.MaxParts || names > manifest.MaxPartNames {
+			return nil, fmt.Errorf("the stream has more than %d named parts, or more than %d bytes of names: an index has no room for them", manifest.MaxParts, manifest.MaxPartNames)
+		}
 	}
 	return &chunker{parts: parts, chunkSize: chunkSize, part: -1}, nil
 }

@@ -18,6 +18,8 @@ const (
 	// frameStored bounds a stored frame: what does not shrink is stored raw, with a header, a checksum
 	// and three bytes for each 128 KiB block.
 	frameStored = FrameRaw + 64
+	// frameLeast is a magic number, a descriptor, a size of one byte, a block's header and a checksum.
+	frameLeast = 4 + 1 + 1 + 3 + 4
 )
 
 // frameEncoder makes frames. It is for one goroutine.

@@ -9,6 +9,8 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/atocore/holdfast/core/manifest"
 )
 
 // Limits bound what an index may claim. They come from the manifest that names it.
@@ -22,17 +24,15 @@ type Limits struct {
 // described by a patch on it. A reader can so bound the base by what the manifest says of the stream.
 func BaseLimit(size int64) int64 { return max(1<<30, 16*min(size, 1<<48)) }
 
-// Bounds of a stream.
-const (
-	maxParts  = 1 << 20
-	maxChunks = 1 << 32
-)
+// maxChunks bounds a stream.
+const maxChunks = 1 << 32
 
 // ReadIndex reads an index from r, plain zstd, into a recipe in scratch space. A patch needs the recipe
 // of the full index that it names and the SHA-256 of that index's plain bytes; for a full index both
 // are nil. r should be verified by its hash, but nothing here relies on it: every count and length is
-// checked before anything is allocated. Memory grows with the frames that the index uses, scratch space
-// with its chunks, of which a stream of limits.Size bytes has at most one for each 512.
+// checked before anything is allocated. The frames that the index uses, about 100 bytes each, and its
+// parts, whose names have 16 MiB together, are held in memory; its chunks, of which a stream of
+// limits.Size bytes has at most one for each 512, take 64 bytes each of scratch space.
 //
 // What is wrong with the bytes is a *FormatError; errors of r are wrapped.
 func ReadIndex(scratch string, r io.Reader, base *Recipe, baseSHA256 *[sha256.Size]byte, limits Limits) (*Recipe, error) {
@@ -98,6 +98,7 @@ type indexReader struct {
 	baseFrames []uint32 // the base's frame -> ours, plus one
 	seg        segment
 	segFrames  []uint32
+	partNames  int // bytes
 }
 
 func (x *indexReader) read() error {
@@ -230,7 +231,10 @@ func (x *indexReader) part(b []byte) error {
 		return bad(BadPart, "%q behind %q", name, before)
 	}
 	count := uint64(r.count)
-	if len(r.Parts) == maxParts || p.count == 0 || p.first < uint64(after) || p.first >= count || p.count > count-p.first {
+	if x.partNames += len(name); len(r.Parts) == manifest.MaxParts || x.partNames > manifest.MaxPartNames {
+		return bad(TooLong, "more than %d parts, or more than %d bytes of names", manifest.MaxParts, manifest.MaxPartNames)
+	}
+	if p.count == 0 || p.first < uint64(after) || p.first >= count || p.count > count-p.first {
 		return bad(BadPart, "%q: %d chunks from %d on of %d", name, p.count, p.first, count)
 	}
 	c := r.cursor()

@@ -10,6 +10,8 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/atocore/holdfast/core/manifest"
 )
 
 // Fields of the Index message.
@@ -93,6 +95,13 @@ func newIndexWriter(w io.Writer) (*indexWriter, error) {
 
 func (w *indexWriter) write(r *Recipe, base *Base) error {
 	defer w.enc.Close()
+	names := 0
+	for _, p := range r.Parts {
+		names += len(p.Name)
+	}
+	if len(r.Parts) > manifest.MaxParts || names > manifest.MaxPartNames {
+		return fmt.Errorf("%d parts with names of %d bytes; at most %d and %d", len(r.Parts), names, manifest.MaxParts, manifest.MaxPartNames)
+	}
 	if err := r.flush(); err != nil {
 		return err
 	}

@@ -75,7 +75,7 @@ func (s *segment) checkFrames() error {
 		if v == next {
 			next++
 		}
-		if s.frameOffset[i] > maxOffset || s.frameSt[i] == 0 || s.frameSt[i] > frameStored || s.frameRaw[i] == 0 || s.frameRaw[i] > FrameRaw {
+		if s.frameOffset[i] > maxOffset || s.frameSt[i] < frameLeast || s.frameSt[i] > frameStored || s.frameRaw[i] == 0 || s.frameRaw[i] > FrameRaw {
 			return bad(BadPlace, "frame %d: offset %d, %d bytes stored, %d raw", i, s.frameOffset[i], s.frameSt[i], s.frameRaw[i])
 		}
 	}

@@ -137,6 +137,8 @@ func (w vectorWriter) segments() {
 	show("volume-unused", BadPlace, "a volume that no frame uses", func(s *segment) { s.frameVolume[1] = 0 })
 	show("frame-offset", BadPlace, "a frame at 2^53", func(s *segment) { s.frameOffset[1] = 1 << 53 })
 	show("frame-stored-0", BadPlace, "a frame of no bytes", func(s *segment) { s.frameSt[1] = 0 })
+	show("frame-stored-12", BadPlace, "a stored frame of 12 bytes: none is so short", func(s *segment) { s.frameSt[1] = frameLeast - 1 })
+	show("good-frame-stored-13", "ok", "a stored frame of 13 bytes", func(s *segment) { s.frameSt[1] = frameLeast })
 	show("frame-stored", BadPlace, "a stored frame of 1 MiB and 65 bytes", func(s *segment) { s.frameSt[1] = frameStored + 1 })
 	show("frame-raw-0", BadPlace, "a frame without content", func(s *segment) { s.frameRaw[1] = 0 })
 	show("frame-raw", BadPlace, "a frame with a content of 1 MiB and a byte", func(s *segment) { s.frameRaw[1] = FrameRaw + 1 })

@@ -14,6 +14,8 @@ const (
 	MaxInt        = 1<<53 - 1
 	MinChunkSize  = 4096
 	MaxChunkSize  = 65536
+	MaxParts      = 1 << 16  // named parts of a stream: members of a tar
+	MaxPartNames  = 16 << 20 // bytes of their names together
 	maxComponents = 64
 	maxVolumes    = 100000
 	maxChecks     = 256

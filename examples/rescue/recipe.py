@@ -16,8 +16,11 @@ from strict import Refused, need
 
 FRAME_RAW = 1 << 20
 FRAME_STORED = FRAME_RAW + 64
+FRAME_LEAST = 13
 SEGMENT = 16384
 MAX_RECORD = 4 << 20
+MAX_PARTS = 65536
+MAX_PART_NAMES = 16 << 20
 ALIGN = 512
 MAGIC = b"\x28\xb5\x2f\xfd"
 
@@ -175,6 +178,7 @@ class IndexReader:
     def __init__(self, recipe, base, base_sha256, chunk_size, limit, sealed):
         self.r, self.base, self.base_sha256 = recipe, base, base_sha256
         self.chunk_size, self.limit, self.sealed = chunk_size, limit, sealed
+        self.names = 0  # bytes of all parts' names
 
     def read(self, stream):
         number, data = self.record(stream)
@@ -242,7 +246,7 @@ class IndexReader:
 
         numbers = []
         for v, at, stored, raw in zip(frame_volume, frame_offset, frame_stored, frame_raw):
-            need(at < 2**53 and 0 < stored <= FRAME_STORED and 0 < raw <= FRAME_RAW, "a frame that cannot be")
+            need(at < 2**53 and FRAME_LEAST <= stored <= FRAME_STORED and 0 < raw <= FRAME_RAW, "a frame that cannot be")
             numbers.append(self.r.frame(volumes[8 * v : 8 * v + 8], at, stored, raw))
         new = 0
         for i, (start, copies, news) in enumerate(zip(copy_from, copy_count, new_count)):
@@ -280,7 +284,9 @@ class IndexReader:
         r.freeze()
         before, end = r.parts[-1] if r.parts else (b"", 0)
         need(name > before, "parts are not in order")
-        need(len(r.parts) < 1 << 20 and count > 0 and first >= end and first + count <= r.count, f"part {decoded!r}: its chunks")
+        self.names += len(name)
+        need(len(r.parts) < MAX_PARTS and self.names <= MAX_PART_NAMES, "too many parts, or too long names")
+        need(count > 0 and first >= end and first + count <= r.count, f"part {decoded!r}: its chunks")
         start, head = r.chunk(first)[1], r.chunk(first)[4]
         last = r.chunk(first + count - 1)
         total = last[1] + last[4] - start

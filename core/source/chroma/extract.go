@@ -8,12 +8,14 @@ import (
 	"io"
 	"os"
 	"path"
+
+	"github.com/atocore/holdfast/core/manifest"
 )
 
 // Limits bound what Extract writes.
 type Limits struct {
 	Bytes   int64 // of all contents together; 1 TiB when 0
-	Members int   // 1,000,000 when 0
+	Members int   // manifest.MaxParts when 0; there are never more
 }
 
 // Extract writes the members of a tar made by this package into the directory dir, which it makes
@@ -29,7 +31,7 @@ func Extract(ctx context.Context, r io.Reader, dir string, limits Limits) error 
 		limits.Bytes = 1 << 40
 	}
 	if limits.Members == 0 {
-		limits.Members = 1e6
+		limits.Members = manifest.MaxParts
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return fmt.Errorf("extract: %w", err)

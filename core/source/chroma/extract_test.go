@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -13,6 +14,8 @@ import (
 	"testing"
 	"testing/iotest"
 	"time"
+
+	"github.com/atocore/holdfast/core/manifest"
 )
 
 // archive makes a tar of the headers, with content of the sizes that they name.
@@ -110,6 +113,21 @@ func TestExtractHostile(t *testing.T) {
 	cancel()
 	if err := Extract(ctx, bytes.NewReader(good), filepath.Join(t.TempDir(), "new"), Limits{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestMostMembers: a directory has as many members, and as long names, as an index has room for.
+func TestMostMembers(t *testing.T) {
+	for _, c := range []struct{ fit, length int }{{manifest.MaxParts, 5}, {manifest.MaxPartNames / 1000, 1000}} {
+		n, folder := newNameSet(), strings.Repeat(strings.Repeat("d", 198)+"/", 5)
+		for i := range c.fit {
+			if err := n.add((folder + fmt.Sprintf("%05x", i))[1000-c.length:]); err != nil {
+				t.Fatalf("member %d of %d: %v", i, c.fit, err)
+			}
+		}
+		if err := n.add(strings.Repeat("y/", 480) + "z"); err == nil || !strings.Contains(err.Error(), "more than") {
+			t.Errorf("one member more than %d: %v", c.fit, err)
+		}
 	}
 }
 

@@ -8,16 +8,20 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/atocore/holdfast/core/manifest"
 )
 
 // maxName bounds a member's name in bytes: with it in a PAX record the header still fits one chunk.
 const maxName = 1024
 
-// nameSet accepts names of members that can stand beside each other on any file system. The same
+// nameSet accepts names of members that can stand beside each other on any file system, and as many as
+// an index has room for. The same
 // rules hold for what is captured and for what is extracted: what one accepts the other does.
 type nameSet struct {
 	files map[string]string // folded name -> name
 	dirs  map[string]string // folded name of a directory that files imply -> its name
+	bytes int               // of all names of files
 }
 
 func newNameSet() *nameSet { return &nameSet{files: map[string]string{}, dirs: map[string]string{}} }
@@ -25,6 +29,9 @@ func newNameSet() *nameSet { return &nameSet{files: map[string]string{}, dirs: m
 func (n *nameSet) add(name string) error {
 	if err := checkName(name); err != nil {
 		return err
+	}
+	if n.bytes += len(name); len(n.files) == manifest.MaxParts || n.bytes > manifest.MaxPartNames {
+		return fmt.Errorf("more than %d members, or more than %d bytes of names", manifest.MaxParts, manifest.MaxPartNames)
 	}
 	key := fold(name)
 	if other, ok := n.files[key]; ok {
