@@ -31,7 +31,8 @@ type Session struct {
 	rehearsal bool  // nothing is put
 }
 
-// settle bounds what a session still does when its context has ended.
+// settle bounds each thing that a session still does when its context has ended: giving up, and finding
+// out how a vote went.
 const settle = 30 * time.Second
 
 // Rehearse is Begin for a create that only wants to know what it would do: its Put and Commit count
@@ -123,8 +124,10 @@ func (s *Session) Put(ctx context.Context, key string, r io.ReaderAt, size int64
 }
 
 // Commit takes the ballot with m, whose Repository, Set, ID and Nonce it sets, and returns it as it was
-// read back. After an error the snapshot does not exist, unless the error says that this could not be
-// found out. When ctx ends during the vote, Commit still finds out how it went.
+// read back. What stands at the ballot decides, whatever the answers to the puts were: with our manifest there
+// Commit succeeds, and beside the manifest its error is nil or an *IntentError. After any other error the
+// snapshot does not exist, or the error says that this could not be found out. When ctx ends during
+// the vote, Commit still finds out how it went.
 func (s *Session) Commit(ctx context.Context, m manifest.Manifest, rand io.Reader) (*manifest.Manifest, error) {
 	b, err := s.ballot(&m, rand)
 	if err != nil {
@@ -135,26 +138,28 @@ func (s *Session) Commit(ctx context.Context, m manifest.Manifest, rand io.Reade
 		return &m, nil
 	}
 	outcome, err := s.repo.Store.PutBytes(ctx, manifest.ManifestKey(m.Set, m.ID), b, target.PutOptions{})
-	if outcome == target.Unknown && refused(err) {
-		return nil, errors.Join(err, s.Abandon(ctx))
+	var open error // why the ballot may not be taken
+	if outcome == target.Unknown {
+		// The answer is lost, perhaps to an earlier attempt than the last, and the put may have arrived, or may
+		// yet. A tombstone settles it: whichever of the two stands there is the truth.
+		open = s.revoke(ctx)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle)
 	defer cancel()
-	if outcome == target.Unknown {
-		// The answer is lost and the put may yet arrive. A tombstone settles it: whichever of the two
-		// stands there is the truth.
-		if verr := s.revoke(ctx); verr != nil {
-			return nil, fmt.Errorf("snapshot %s: it could not be found out whether it was committed; holdfast list will tell once the target answers: %w",
-				s.ID, errors.Join(err, verr))
-		}
-	}
 	committed, got, lerr := s.repo.load(ctx, m.Set, m.ID)
 	switch {
 	case lerr == nil && bytes.Equal(got, b):
 		s.put += int64(len(b))
 		return committed, s.deleteIntent(ctx)
+	case errors.Is(lerr, ErrRevoked) && refused(err): // by ourselves, and for this
+		return nil, errors.Join(err, s.deleteIntent(ctx))
 	case errors.Is(lerr, ErrRevoked):
 		return nil, errors.Join(fmt.Errorf("%w; run the create again", lerr), err, s.deleteIntent(ctx))
+	case errors.Is(lerr, target.ErrNotFound) && open != nil && refused(err):
+		return nil, fmt.Errorf("snapshot %s was not committed, and its intent stays until a cleanup resolves it: %w", s.ID, errors.Join(err, open))
+	case lerr != nil && open != nil && !errors.Is(lerr, ErrDamaged):
+		return nil, fmt.Errorf("snapshot %s: it could not be found out whether it was committed; holdfast list will tell once the target answers: %w",
+			s.ID, errors.Join(err, open, lerr))
 	case lerr != nil:
 		return nil, fmt.Errorf("snapshot %s: its ballot is taken and cannot be read back: %w", s.ID, lerr)
 	}
@@ -178,17 +183,19 @@ func (s *Session) Abandon(ctx context.Context) error {
 	if s.rehearsal {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle)
-	defer cancel()
 	if err := s.revoke(ctx); err != nil {
 		return fmt.Errorf("give up snapshot %s: its intent stays until a cleanup resolves it: %w", s.ID, err)
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle)
+	defer cancel()
 	return s.deleteIntent(ctx)
 }
 
-// revoke puts a tombstone unless the ballot is taken. When it returns nil, the ballot is taken, by
-// whatever.
+// revoke puts a tombstone unless the ballot is taken, also when ctx has ended. When it returns nil, the
+// ballot is taken, by whatever.
 func (s *Session) revoke(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle)
+	defer cancel()
 	outcome, err := s.repo.Store.PutBytes(ctx, manifest.ManifestKey(s.View.Set, s.ID), manifest.Tombstone(s.ID), target.PutOptions{})
 	if outcome == target.ExistsOther && errors.Is(err, target.ErrExists) {
 		return nil

@@ -251,6 +251,62 @@ func TestRefusedVote(t *testing.T) {
 	}
 }
 
+// What stands at the ballot decides, and not the last answer: an attempt whose answer was lost may have taken
+// effect before the next one was refused.
+func TestLostThenRefused(t *testing.T) {
+	for _, c := range []struct {
+		applied   bool // the first attempt took effect
+		tombstone bool // it can be put
+	}{{true, true}, {true, false}, {false, true}, {false, false}} {
+		t.Run(fmt.Sprintf("applied %v, tombstone %v", c.applied, c.tombstone), func(t *testing.T) {
+			w := newWorld(t)
+			s := w.mustBegin(noon)
+			puts := 0
+			w.fault = func(_ context.Context, op memtarget.Op, key string) (f memtarget.Fault) {
+				if op != memtarget.Put || key != manifest.ManifestKey(set, s.ID) {
+					return f
+				}
+				switch puts++; {
+				case puts == 1:
+					f = failing(op, key, target.KindUnavailable)
+					f.Applied = c.applied
+				case puts == 2 || !c.tombstone:
+					f = failing(op, key, target.KindDenied)
+				}
+				return f
+			}
+			m, err := s.Commit(t.Context(), document(noon), rand.Reader)
+			if c.applied {
+				if m == nil || err != nil {
+					t.Errorf("our manifest stands there: %+v, %v", m, err)
+				}
+				w.settled(true, s.ID)
+				return
+			}
+			if m != nil || !errors.Is(err, target.ErrDenied) || strings.Contains(err.Error(), "found out") {
+				t.Errorf("%+v, %v", m, err)
+			}
+			if c.tombstone {
+				w.settled(false, s.ID)
+			} else if !strings.Contains(err.Error(), "intent stays") || len(w.keys(manifest.Intents)) != 1 {
+				t.Errorf("%v, intents %v", err, w.keys(manifest.Intents))
+			}
+		})
+	}
+}
+
+// A vote that was refused, and of which nothing can be read either, stays open.
+func TestRefusedUnread(t *testing.T) {
+	w := newWorld(t)
+	s := w.mustBegin(noon)
+	w.fault = func(_ context.Context, op memtarget.Op, key string) memtarget.Fault {
+		return failing(op, key, target.KindDenied)
+	}
+	if m, err := s.Commit(t.Context(), document(noon), rand.Reader); m != nil || !errors.Is(err, target.ErrDenied) || !strings.Contains(err.Error(), "could not be found out") {
+		t.Errorf("%+v, %v", m, err)
+	}
+}
+
 // Whatever fails before the vote, the create is given up.
 func TestNoVote(t *testing.T) {
 	for name, c := range map[string]struct {
