@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -84,8 +85,14 @@ func fit(m map[string]int64) map[string]int64 {
 func fitting(name string) bool { return len(name) <= MaxNameBytes && utf8.ValidString(name) }
 
 // ClipText makes s fit where a manifest or a note holds text of at most 500 bytes: an error's message, say.
+// Control characters, newlines among them, become spaces.
 func ClipText(s string) string {
-	s = strings.ToValidUTF8(s, "\ufffd")
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\ufffd"))
 	if len(s) <= maxText {
 		return s
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"pgregory.net/rapid"
@@ -13,11 +14,11 @@ import (
 
 // Generators of documents that Validate accepts. rapid prints how to repeat a failure, seed included.
 
-func genText(most int) *rapid.Generator[string] {
-	return rapid.Custom(func(t *rapid.T) string {
-		s := rapid.OneOf(rapid.StringN(0, min(40, most), most), rapid.SampledFrom([]string{"", "<&>\u2028\u2029\\\"/", "\x00\x1f\x7f", "{}[],:", "\u0301\U0001f600\ufffd"})).Draw(t, "text")
-		return ClipText(s)
-	})
+func genText(most int) *rapid.Generator[string] { return rapid.Map(genName(most), ClipText) }
+
+// genName may have any character.
+func genName(most int) *rapid.Generator[string] {
+	return rapid.OneOf(rapid.StringN(0, min(40, most), most), rapid.SampledFrom([]string{"", "<&>\u2028\u2029\\\"/", "\x00\x1f\x7f", "{}[],:", "\u0301\U0001f600\ufffd\u0080"}))
 }
 
 func genID() *rapid.Generator[ID] {
@@ -46,7 +47,7 @@ func genHex(n int) *rapid.Generator[string] {
 var genInt = rapid.OneOf(rapid.Int64Range(1, 100), rapid.Int64Range(1, MaxInt))
 
 func genCounts() *rapid.Generator[map[string]int64] {
-	return rapid.Map(rapid.MapOfN(genText(100), rapid.Int64Range(0, MaxInt), 0, 5), fit)
+	return rapid.Map(rapid.MapOfN(genName(100), rapid.Int64Range(0, MaxInt), 0, 5), fit)
 }
 
 func genFacts(kind Kind) *rapid.Generator[*Facts] {
@@ -61,7 +62,7 @@ func genFacts(kind Kind) *rapid.Generator[*Facts] {
 			return &Facts{File: &FileFacts{Format: rapid.SampledFrom([]string{"", "json"}).Draw(t, "format"), Entries: rapid.Int64Range(0, MaxInt).Draw(t, "entries")}}
 		}
 		collection := rapid.Custom(func(t *rapid.T) Collection {
-			return Collection{genText(50).Draw(t, "id"), genText(50).Draw(t, "name"), rapid.Int64Range(0, 4096).Draw(t, "dimension"), genText(10).Draw(t, "metric"), rapid.Int64Range(0, MaxInt).Draw(t, "count")}
+			return Collection{genName(50).Draw(t, "id"), genName(50).Draw(t, "name"), rapid.Int64Range(0, 4096).Draw(t, "dimension"), genName(10).Draw(t, "metric"), rapid.Int64Range(0, MaxInt).Draw(t, "count")}
 		})
 		return &Facts{Chroma: &ChromaFacts{
 			Members: rapid.Int64Range(0, MaxInt).Draw(t, "members"), Migrations: genCounts().Draw(t, "migrations"),
@@ -214,11 +215,14 @@ func TestClipText(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := rapid.OneOf(rapid.StringN(0, 700, -1), rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) })).Draw(t, "s")
 		got := ClipText(s)
-		if len(got) > maxText || !utf8.ValidString(got) {
+		if len(got) > maxText || !utf8.ValidString(got) || strings.ContainsFunc(got, unicode.IsControl) {
 			t.Fatalf("%d bytes: %q", len(got), got)
 		}
-		if utf8.ValidString(s) && len(s) <= maxText && got != s {
+		if utf8.ValidString(s) && len(s) <= maxText && !strings.ContainsFunc(s, unicode.IsControl) && got != s {
 			t.Fatalf("%q became %q", s, got)
 		}
 	})
+	if got := ClipText("row 1\nmissing\r\n\x1b[2J\u0085"); got != "row 1 missing   [2J " {
+		t.Errorf("%q", got)
+	}
 }

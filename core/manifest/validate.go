@@ -3,7 +3,9 @@ package manifest
 import (
 	"fmt"
 	"regexp"
+	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -124,8 +126,9 @@ func (v *validator) id(id ID, field string) {
 	v.check(err == nil, "%s %q", field, id)
 }
 
+// text checks what people read as it is: without control characters, it cannot steer a terminal.
 func (v *validator) text(s string, most int, field string) {
-	v.check(len(s) <= most && utf8.ValidString(s), "%s of %d bytes", field, len(s))
+	v.check(len(s) <= most && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl), "%s of %d bytes", field, len(s))
 }
 
 func (v *validator) moment(t time.Time, field string) {

@@ -24,7 +24,7 @@ func sample() *Manifest {
 		Format: 1, Repository: digits(32, "0123456789abcdef"), Set: "atocore", ID: sampleID, CapturedAt: at,
 		Host: "dalidou", Tool: "holdfast 1.0.0", Parent: baseID, Sequence: 42, Nonce: "00112233445566ff",
 		Tags: []string{"nightly", "reason=before the move"}, Grade: Degraded,
-		Reasons: []Reason{{Component: "chroma", ID: "source_busy", Message: "locked for 60 s by pid 7"}, {ID: "note", Message: "a note <of> \"the\" snapshot\n"}},
+		Reasons: []Reason{{Component: "chroma", ID: "source_busy", Message: "locked for 60 s by pid 7"}, {ID: "note", Message: "a note <of> \"the\" snapshot"}},
 		Components: []Component{
 			{
 				Name: "db", Kind: SQLite, ChunkSize: 4096, Size: 12288, SHA256: digits(64, "a1"), FrozenMS: 18,
@@ -36,7 +36,7 @@ func sample() *Manifest {
 					{ID: "0000000000000001", Key: VolumeKey("atocore", baseID, "db", 0, false), Size: 900, SHA256: digits(64, "d4"), Raw: 12288, Live: 8192},
 					{ID: "0000000000000002", Key: VolumeKey("atocore", sampleID, "db", 0, false), Size: 400, SHA256: digits(64, "e5"), Raw: 4096, Live: 4096},
 				},
-				Facts: &Facts{SQLite: &SQLiteFacts{PageSize: 4096, UserVersion: 7, Journal: "wal", Rows: map[string]int64{"memories": 3, "a table": 0, "Ünïcode": 1}}},
+				Facts: &Facts{SQLite: &SQLiteFacts{PageSize: 4096, UserVersion: 7, Journal: "wal", Rows: map[string]int64{"memories": 3, "a table": 0, "Ünïcode\n": 1}}},
 				Checks: []Check{
 					{Name: "quick_check", Result: OK},
 					{Name: "integrity_check", Result: Skipped, Detail: "not due"},
@@ -138,7 +138,8 @@ func (w *vectorWriter) manifests() {
 	small.Origin = &Origin{ID: "20231224T180000Z"}
 	small.Components[0].Facts = &Facts{Chroma: &ChromaFacts{Members: 2, Collections: []Collection{{ID: "c", Name: "n", Dimension: 384, Metric: "l2", Count: 1<<53 - 1}}, Migrations: map[string]int64{"sysdb": 9, "metadb": 5}}}
 	w.write("manifest", "good-chroma", "ok", "facts of a Chroma directory; imported from a folder of the original tool", w.encode(small))
-	small.Host = "\u00e9\u2028\u2029\x00\x1f\x7f\b\f\n\r\t\"\\/<>&\U0001f600\u0301\ufffd"
+	small.Host = "\u00e9\u2028\u2029\"\\/<>&\U0001f600\u0301\ufffd\u00a0"
+	small.Components[0].Facts.Chroma.Collections[0].Name = "\u00e9\u2028\u2029\x00\x1f\x7f\b\f\n\r\t\"\\/<>&\U0001f600\u0301\ufffd"
 	w.write("manifest", "good-escapes", "ok", "every kind of escape, and what is not escaped", w.encode(small))
 
 	w.write("manifest", "block-empty", BadSignature, "an empty line and nothing behind it", append(clone(good), '\n'))

@@ -31,6 +31,12 @@ func (w *vectorWriter) values() {
 	wrong("id-newline", "a newline behind the id", func(m *Manifest) { m.ID += "\n" })
 	wrong("captured-1969", "captured before 1970", func(m *Manifest) { m.CapturedAt = time.Date(1969, 1, 1, 0, 0, 0, 0, time.UTC) })
 	wrong("host-long", "a host of 256 bytes", func(m *Manifest) { m.Host = digits(256, "h") })
+	for name, c := range map[string]string{"nul": "\x00", "escape": "\x1b", "1f": "\x1f", "7f": "\x7f", "80": "\u0080", "9f": "\u009f", "newline": "\n"} {
+		wrong("host-"+name, "a host with a control character", func(m *Manifest) { m.Host = "dali" + c + "dou" })
+	}
+	show("good-host-a0", "ok", "a no-break space is no control character", func(m *Manifest) { m.Host = "dali\u00a0dou" })
+	wrong("tool-control", "a tool with a control character", func(m *Manifest) { m.Tool = "\a" })
+	wrong("reason-control", "a message with a newline", func(m *Manifest) { m.Reasons[0].Message = "a\nb" })
 	wrong("tool-empty", "no tool", func(m *Manifest) { m.Tool = "" })
 	wrong("parent", "a parent that is no id", func(m *Manifest) { m.Parent = "latest" })
 	wrong("parent-self", "a snapshot that is its own parent", func(m *Manifest) { m.Parent = m.ID })
@@ -112,6 +118,7 @@ func (w *vectorWriter) values() {
 	wrong("check-twice", "a check twice", db(func(c *Component) { c.Checks[1].Name = c.Checks[0].Name }))
 	wrong("check-result", "a result that there is not", db(func(c *Component) { c.Checks[0].Result = "passed" }))
 	wrong("check-detail", "a detail of 501 bytes", db(func(c *Component) { c.Checks[0].Detail = digits(501, "d") }))
+	wrong("check-detail-control", "a detail with a tab", db(func(c *Component) { c.Checks[0].Detail = "\t" }))
 	wrong("check-id", "a check's id with a slash", db(func(c *Component) { c.Checks[0].ID = "a/b" }))
 }
 
@@ -130,6 +137,7 @@ func (w *vectorWriter) sealed() {
 	wrong("scheme", "a scheme that there is not", func(m *Manifest) { m.Encryption.Scheme = "gpg" })
 	wrong("recipients", "no recipient", func(m *Manifest) { m.Encryption.Recipients = []string{} })
 	wrong("recipient", "an empty recipient", func(m *Manifest) { m.Encryption.Recipients[0] = "" })
+	wrong("recipient-control", "a recipient with a newline", func(m *Manifest) { m.Encryption.Recipients[0] += "\n" })
 	wrong("hash", "the stream's hash in the open", func(m *Manifest) { m.Components[0].SHA256 = digits(64, "a") })
 	wrong("facts", "facts in the open", func(m *Manifest) { m.Components[0].Facts = sample().Components[0].Facts })
 	wrong("index-open", "an index that is not sealed", func(m *Manifest) {
@@ -173,6 +181,7 @@ func (w *vectorWriter) documents() {
 	w.write("note", "at", InvalidValue, "another zone", w.replaced(pin, "10:00:00.5Z", "10:00:00.5+01:00"))
 	w.write("note", "until", InvalidValue, "another zone", w.replaced(pin, "2027-01-01T00:00:00Z", "2027-01-01T00:00:00-01:00"))
 	w.write("note", "reason", InvalidValue, "a reason of 501 bytes", w.replaced(pin, "before the move", digits(501, "r")))
+	w.write("note", "reason-control", InvalidValue, "a reason with an escape", w.replaced(pin, "before the move", `\u001b[2J`))
 	w.write("note", "unknown", UnknownField, "a field more", w.replaced(pin, `"host"`, `"pid": 1, "host"`))
 	w.write("note", "compact", NotCanonical, "without spaces", bytes.ReplaceAll(intent, []byte(" "), nil))
 
@@ -186,6 +195,7 @@ func (w *vectorWriter) documents() {
 	w.write("drill", "good", "ok", "a drill that found damage", drill)
 	w.write("drill", "newer-member", UnsupportedFormat, "format 2 with a member more", w.replaced(w.replaced(drill, `"format": 1`, `"format": 2`), `"host"`, `"pid": 1, "host"`))
 	w.write("drill", "reason", InvalidValue, "failed, and no reason", w.replaced(drill, "\"reason\": \"db: integrity_check failed\",\n  ", ""))
+	w.write("drill", "reason-control", InvalidValue, "a reason with an escape", w.replaced(drill, "db: integrity_check failed", `\u001b[2J`))
 	w.write("drill", "result", InvalidValue, "a skipped drill", w.replaced(drill, "\"result\": \"failed\",\n  \"reason", "\"result\": \"skipped\",\n  \"reason"))
 	w.write("drill", "component", InvalidValue, "a component that cannot be", w.replaced(drill, `"name": "db"`, `"name": "../db"`))
 	w.write("drill", "time", OutOfRange, "a negative time", w.replaced(drill, "61000", "-1"))

@@ -16,6 +16,7 @@ from strict import (
     layout,
     list_of,
     moment,
+    name,
     need,
     one_of,
     parse_json,
@@ -28,7 +29,7 @@ from strict import (
 
 HASH = "[0-9a-f]{64}"
 WORD = "[a-z][a-z0-9_]{0,63}"
-NAME = text(1024)
+NAME = name(1024)
 
 
 def origin_id(value, at):

@@ -189,6 +189,18 @@ class Shape:
 
 
 def text(most, least=0):
+    """Section 2: without control characters."""
+
+    def check(value, at):
+        name(most, least)(value, at)
+        need(not any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 for c in value), f"{at} has a control character")
+
+    return check
+
+
+def name(most, least=0):
+    """Valid UTF-8 with any character."""
+
     def check(value, at):
         need(isinstance(value, str), f"{at} is no string")
         need(least <= len(value.encode("utf-8", "surrogatepass")) <= most, f"{at} has not {least} to {most} bytes")
@@ -236,9 +248,9 @@ def counts(value, at):
     need(isinstance(value, dict), f"{at} is no object")
     names = [n.encode("utf-8", "surrogatepass") for n in value]
     need(names == sorted(names), f"{at} is not sorted")
-    for name, n in value.items():
-        text(1024)(name, f"a name in {at}")
-        integer()(n, f"{at}[{name!r}]")
+    for key, n in value.items():
+        name(1024)(key, f"a name in {at}")
+        integer()(n, f"{at}[{key!r}]")
 
 
 def moment(value, at):
