@@ -26,6 +26,9 @@ func TestDryRun(t *testing.T) {
 			}
 		}
 		real := w.Good()
+		if notes := append(real.Targets[0].Notes, real.Targets[1].Notes...); len(notes) > 0 {
+			t.Errorf("the run after it was told %q", notes)
+		}
 		for n, target := range real.Targets {
 			would := dry.Targets[n]
 			if would.Stored["db"] != target.Stored["db"] || would.Manifest.Parent != target.Manifest.Parent ||

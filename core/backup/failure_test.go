@@ -165,12 +165,18 @@ func TestPackFails(t *testing.T) {
 
 // When the host's staging goes, that is told, and no target is blamed or left open.
 func TestStagingGone(t *testing.T) {
+	for _, at := range []string{"/intents/", "/db-00000.zst"} {
+		stagingGone(t, at)
+	}
+}
+
+func stagingGone(t *testing.T, at string) {
 	w := backuptest.New(t, "nas", "offsite")
 	w.Good()
 	w.Touch("3")
 	w.Registry("{}")
 	w.Faults["nas"] = func(_ context.Context, op memtarget.Op, key string) (f memtarget.Fault) {
-		if op == memtarget.Put && strings.Contains(key, "/intents/") {
+		if op == memtarget.Put && strings.Contains(key, at) {
 			entries, _ := os.ReadDir(w.Path("staging"))
 			for _, e := range entries {
 				os.RemoveAll(w.Path("staging/" + e.Name()))
@@ -179,8 +185,17 @@ func TestStagingGone(t *testing.T) {
 		return f
 	}
 	r, err := w.Create(nil)
-	if !errors.Is(err, backup.ErrNothing) || errors.As(err, new(*target.Error)) || errors.Is(err, repository.ErrDamaged) || r.Complete() {
-		t.Errorf("%v", err)
+	blamed := errors.As(err, new(*target.Error)) || errors.Is(err, repository.ErrDamaged)
+	for _, c := range r.Targets {
+		blamed = blamed || c.Err != nil
+	}
+	for _, c := range r.Components {
+		if c.Err == nil {
+			t.Errorf("gone at %s: %s was packed all the same", at, c.Name)
+		}
+	}
+	if blamed || !errors.Is(err, backup.ErrNothing) || r.Complete() {
+		t.Errorf("gone at %s: %v", at, err)
 	}
 	w.Faults["nas"] = nil
 	settled(t, w, 0, 1)

@@ -101,6 +101,28 @@ func dropCollections(t *testing.T, w *backuptest.World) {
 	}
 }
 
+// A check that could not run makes a snapshot degraded; one that failed beside it makes it suspect, in
+// whatever order they come.
+func TestUnchecked(t *testing.T) {
+	w := backuptest.New(t, "nas")
+	w.DB.SetMaxOpenConns(1) // the pragma belongs to a connection
+	w.Exec("CREATE INDEX by_body ON items(body)")
+	w.Exec("PRAGMA writable_schema=ON")
+	w.Exec("UPDATE sqlite_schema SET sql = 'CREATE INDEX by_body ON items(body COLLATE of_the_application)' WHERE name = 'by_body'")
+	for range 2 { // and it stays due
+		if r := w.Made(); r.Grade != manifest.Degraded || !slices.ContainsFunc(r.Reasons, func(r manifest.Reason) bool { return r.ID == "integrity_check_inconclusive" }) {
+			t.Errorf("%s, %+v", r.Grade, r.Reasons)
+		}
+	}
+	w.Registry("{")
+	for range 2 {
+		if r := w.Made(); r.Grade != manifest.Suspect || len(r.Reasons) != 2 {
+			t.Errorf("%s, %+v", r.Grade, r.Reasons)
+		}
+		slices.Reverse(w.Components)
+	}
+}
+
 // Without anything there is no snapshot.
 func TestNothingCaptured(t *testing.T) {
 	w := backuptest.New(t, "nas")

@@ -37,15 +37,33 @@ func TestRolledBack(t *testing.T) {
 
 // A snapshot from a clock that was years ahead freezes no numbers, puts off no checks and raises no alarm.
 func TestFutureSnapshot(t *testing.T) {
+	for _, remembers := range []bool{true, false} {
+		futureSnapshot(t, remembers)
+	}
+}
+
+func futureSnapshot(t *testing.T, remembers bool) {
 	w := backuptest.New(t, "nas")
+	create := func() *backup.Report {
+		t.Helper()
+		r, err := w.Create(func(o *backup.Options) {
+			if !remembers {
+				o.State = nil
+			}
+		})
+		if err != nil || r.Grade != manifest.Good {
+			t.Fatal(err, r.Reasons)
+		}
+		return r
+	}
 	now := w.Now
 	w.Now = now.AddDate(2, 0, 0)
-	if future := w.Good().Targets[0].Manifest; future.Sequence != 1 {
+	if future := create().Targets[0].Manifest; future.Sequence != 1 {
 		t.Fatalf("sequence %d", future.Sequence)
 	}
 	w.Now = now
 	for want := int64(2); want < 5; want++ {
-		r := w.Good()
+		r := create()
 		if got := r.Targets[0]; len(got.Notes) > 0 || got.Manifest.Sequence != want {
 			t.Errorf("notes %q, sequence %d, want %d", got.Notes, got.Manifest.Sequence, want)
 		}

@@ -82,6 +82,24 @@ func TestParentIndex(t *testing.T) {
 	}
 }
 
+// However many indexes are damaged, a create does not read them all on the way to a parent.
+func TestManyBadIndexes(t *testing.T) {
+	w := backuptest.New(t, "nas")
+	for range 11 {
+		w.Touch("2") // of which an index of its own is made each time, and no patch
+		if index := w.Good().Targets[0].Manifest.Component("db").Index; len(index) != 1 {
+			t.Fatalf("the index of a component that changed all over is a patch: %+v", index)
+		}
+	}
+	for _, key := range w.Keys(0, "/db.index.zst") {
+		w.Damage(0, key, backuptest.Flip)
+	}
+	r := w.Good().Targets[0]
+	if len(r.Notes) != 8 || r.Stored["db"] != r.Manifest.Component("db").Size {
+		t.Errorf("%d bytes stored, notes %q", r.Stored["db"], r.Notes)
+	}
+}
+
 // With another page size no chunk fits: the component begins anew.
 func TestPageSize(t *testing.T) {
 	w := backuptest.New(t, "nas")
@@ -121,7 +139,9 @@ func TestNoParent(t *testing.T) {
 				c.SHA256, c.Facts = "", nil
 				c.Index, c.Volumes = slices.Clone(c.Index), slices.Clone(c.Volumes)
 				for j := range c.Index {
+					b, _ := w.Mem["nas"].Bytes(c.Index[j].Key)
 					c.Index[j].Key += ".age"
+					w.Mem["nas"].Set(c.Index[j].Key, b)
 					c.Index[j].PlainSHA256 = c.Index[j].SHA256
 				}
 				for j := range c.Volumes {
