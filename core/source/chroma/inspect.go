@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/atocore/holdfast/core/manifest"
 	"github.com/atocore/holdfast/core/source"
@@ -62,11 +63,17 @@ func (r rule) names() (check, id string) {
 //
 // Quick checks everything but the graph and replay checks, and uses SQLite's quick_check; Full
 // checks all. The census reads files as streams; it keeps some 100 bytes in memory for each vector
-// of the largest collection. A flipped bit within a vector's mantissa is invisible to it: that is
+// of the largest collection. The check of the database, the facts, and each collection may take
+// source.Patience each; past it what was not found out is inconclusive. A flipped bit within a vector's mantissa is invisible to it: that is
 // what checksums are for.
 func Inspect(ctx context.Context, dir string, level source.Level, baseline *manifest.ChromaFacts) (source.Report, error) {
+	return takeCensus(ctx, dir, level, baseline, source.Patience)
+}
+
+func takeCensus(ctx context.Context, dir string, level source.Level, baseline *manifest.ChromaFacts, patience func(int64) time.Duration) (source.Report, error) {
 	c := &census{
-		dir: dir, level: level, seed: maphash.MakeSeed(),
+		patience: patience,
+		dir:      dir, level: level, seed: maphash.MakeSeed(),
 		facts:  &manifest.ChromaFacts{Migrations: map[string]int64{}, Collections: []manifest.Collection{}},
 		failed: map[rule][]string{}, unsure: map[rule][]string{}, notes: map[rule][]string{},
 		done: rulePresent,
@@ -92,10 +99,24 @@ type census struct {
 	unsure map[rule][]string // why a rule could not be checked in full
 	notes  map[rule][]string // what a person may want to know of a rule that passed
 	done   rule              // the first rule that was not checked at all
+
+	size     int64 // bytes of all members
+	patience func(size int64) time.Duration
 }
 
 func (c *census) fail(r rule, format string, args ...any) {
 	c.failed[r] = append(c.failed[r], fmt.Sprintf(format, args...))
+}
+
+// within bounds a step of the census. A step that does not end leaves the rule open, and those after it.
+func (c *census) within(ctx context.Context, r rule, what string, f func(context.Context) error) (ended bool, err error) {
+	err = source.Within(ctx, c.patience(c.size), f)
+	if endless := (*source.EndlessError)(nil); errors.As(err, &endless) {
+		c.unsure[r] = append(c.unsure[r], what+" not checked: "+endless.Error())
+		c.done = r
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // run checks the rules until one fails that the next depend on.
@@ -106,7 +127,11 @@ func (c *census) run(ctx context.Context, baseline *manifest.ChromaFacts) error 
 	}
 	c.done = ruleDatabase
 	if c.level > source.None {
-		check, err := sqlite.CheckIntegrity(ctx, c.path(dbName), c.level)
+		var check manifest.Check
+		_, err := c.within(ctx, ruleDatabase, dbName, func(ctx context.Context) (err error) {
+			check, err = sqlite.CheckIntegrity(ctx, c.path(dbName), c.level)
+			return err
+		})
 		if err != nil {
 			return err
 		}
@@ -128,8 +153,12 @@ func (c *census) run(ctx context.Context, baseline *manifest.ChromaFacts) error 
 	}
 	defer db.Close()
 	defer conn.Close()
-	st, err := c.load(ctx, conn)
-	if err != nil || st == nil {
+	var st *store
+	ended, err := c.within(ctx, ruleTables, "facts", func(ctx context.Context) (err error) {
+		st, err = c.load(ctx, conn)
+		return err
+	})
+	if err != nil || !ended || st == nil {
 		return err
 	}
 	if baseline != nil && len(baseline.Collections) > 0 && len(c.facts.Collections) == 0 {
@@ -139,9 +168,12 @@ func (c *census) run(ctx context.Context, baseline *manifest.ChromaFacts) error 
 		if c.level == source.None {
 			break
 		}
-		err := c.collection(ctx, st, col)
+		ended, err := c.within(ctx, ruleSegments, "collection "+col.name, func(ctx context.Context) error { return c.collection(ctx, st, col) })
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if err == nil && !ended {
+			return nil
 		}
 		if err != nil { // SQLite or the file system cannot read what it should
 			c.fail(ruleDatabase, "collection %s: %v", col.name, err)
@@ -181,6 +213,11 @@ func (c *census) walk(ctx context.Context) (present bool, err error) {
 			c.fail(rulePresent, "%s is no plain file", rel)
 		default:
 			c.facts.Members++
+			fi, err := d.Info()
+			if err != nil {
+				return err
+			}
+			c.size += fi.Size()
 		}
 		return nil
 	})
@@ -213,7 +250,7 @@ func (c *census) checks(baseline bool) []manifest.Check {
 		case len(c.failed[r]) > 0:
 			k.Result, k.ID, k.Detail = manifest.Failed, id, list(c.failed[r])
 		case r > c.done || r == c.done && len(c.failed) > 0:
-			k.Result, k.Detail = manifest.Skipped, "an earlier check failed"
+			k.Result, k.Detail = manifest.Skipped, "an earlier check failed or did not end"
 		case len(c.unsure[r]) > 0:
 			k.Result, k.Detail = manifest.Inconclusive, list(c.unsure[r])
 		case len(c.notes[r]) > 0:

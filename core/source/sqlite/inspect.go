@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/mattn/go-sqlite3"
 
@@ -17,13 +18,18 @@ import (
 // Inspect looks into the staged or restored copy at path, which nobody may have open for writing.
 // What is wrong with the copy is in the report, as failed checks; the error is for an inspection
 // that could not be carried out, above all because ctx ended: even a long integrity_check is
-// interrupted.
+// interrupted. The integrity check, and the facts with the tables check, may take source.Patience each;
+// past it the check is inconclusive, and facts that are not known by then are left out.
 //
 // The checks are, in this order: header; quick_check (Quick) or integrity_check (Full); tables,
 // which fails when a table of the baseline is gone and is left out without a baseline. A check that
 // has no sense after an earlier one failed is skipped. At level None there are no checks.
 func Inspect(ctx context.Context, path string, level source.Level, baseline *manifest.SQLiteFacts) (source.Report, error) {
-	in := &inspection{path: path, level: level, facts: &manifest.SQLiteFacts{Rows: map[string]int64{}}}
+	return inspect(ctx, path, level, baseline, source.Patience)
+}
+
+func inspect(ctx context.Context, path string, level source.Level, baseline *manifest.SQLiteFacts, patience func(int64) time.Duration) (source.Report, error) {
+	in := &inspection{path: path, level: level, facts: &manifest.SQLiteFacts{Rows: map[string]int64{}}, patience: patience}
 	if err := in.run(ctx, baseline); err != nil {
 		return source.Report{}, fmt.Errorf("inspect %s: %w", path, err)
 	}
@@ -35,7 +41,7 @@ func Inspect(ctx context.Context, path string, level source.Level, baseline *man
 }
 
 // CheckIntegrity runs quick_check (Quick) or integrity_check (Full) on the staged or restored copy
-// at path, as Inspect does, for databases that are a part of something else.
+// at path, as Inspect does, for databases that are a part of something else. Only ctx bounds its time.
 func CheckIntegrity(ctx context.Context, path string, level source.Level) (manifest.Check, error) {
 	in := &inspection{path: path, level: level, facts: &manifest.SQLiteFacts{Rows: map[string]int64{}}}
 	c, err := in.open(ctx)
@@ -69,6 +75,9 @@ type inspection struct {
 	level  source.Level
 	facts  *manifest.SQLiteFacts
 	checks []manifest.Check
+
+	size     int64
+	patience func(size int64) time.Duration // for each step
 }
 
 func (in *inspection) add(c manifest.Check) { in.checks = append(in.checks, c) }
@@ -84,17 +93,32 @@ func (in *inspection) run(ctx context.Context, baseline *manifest.SQLiteFacts) e
 	}
 	defer c.Close()
 
+	limit := in.patience(in.size)
+	var endless *source.EndlessError
 	if in.level > source.None {
-		check, err := in.integrity(ctx, c)
-		if err != nil {
+		var check manifest.Check
+		err := source.Within(ctx, limit, func(ctx context.Context) (err error) {
+			check, err = in.integrity(ctx, c)
+			return err
+		})
+		switch {
+		case errors.As(err, &endless):
+			check = inconclusive(integrityName(in.level), endless)
+		case err != nil:
 			return err
 		}
 		in.add(check)
 	}
-	tables, err := in.gather(ctx, c)
+	var tables []string
+	err = source.Within(ctx, limit, func(ctx context.Context) (err error) {
+		tables, err = in.gather(ctx, c)
+		return err
+	})
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case errors.As(err, &endless):
+		in.add(inconclusive("tables", endless))
 	case err != nil: // damage: the integrity check has failed, or fails here
 		in.add(failed("tables", IDOpen, err.Error()))
 	case baseline != nil:
@@ -113,7 +137,7 @@ func (in *inspection) open(ctx context.Context) (*conn, error) {
 		in.add(failed("header", faultID(err), err.Error()))
 		return nil, nil
 	}
-	in.facts.PageSize = h.pageSize
+	in.size, in.facts.PageSize = size, h.pageSize
 	in.facts.Journal = "rollback"
 	if h.wal {
 		in.facts.Journal = "wal"
@@ -170,6 +194,10 @@ func faultID(err error) string {
 
 func failed(name, id, detail string) manifest.Check {
 	return manifest.Check{Name: name, Result: manifest.Failed, ID: id, Detail: manifest.ClipText(detail)}
+}
+
+func inconclusive(name string, why error) manifest.Check {
+	return manifest.Check{Name: name, Result: manifest.Inconclusive, Detail: manifest.ClipText("not checked: " + why.Error())}
 }
 
 func skipped(name, why string) manifest.Check {

@@ -27,7 +27,7 @@ func (in *inspection) integrity(ctx context.Context, c *conn) (manifest.Check, e
 	case err != nil && damaged(err):
 		return failed(name, IDIntegrity, err.Error()), nil
 	case err != nil: // such as a collating sequence or function that only the application has
-		return manifest.Check{Name: name, Result: manifest.Inconclusive, Detail: manifest.ClipText("not checked: " + err.Error())}, nil
+		return inconclusive(name, err), nil
 	case len(complaints) != 1 || complaints[0] != "ok":
 		return failed(name, IDIntegrity, strings.Join(complaints, "; ")), nil
 	}
