@@ -3,9 +3,6 @@ package manifest
 import (
 	"bytes"
 	"fmt"
-	"sort"
-	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -13,6 +10,8 @@ import (
 const (
 	MaxNames     = 1 << 16 // tables of a database, collections or migration directories of a Chroma directory
 	MaxNameBytes = 1024
+	// MaxFactsBytes bounds what Fit leaves, encoded; it is also what an encrypted index has room for.
+	MaxFactsBytes = 4 << 20
 )
 
 // EncodeFacts returns the one encoding of a component's facts, as a sealed index holds them.
@@ -40,69 +39,6 @@ func DecodeFacts(kind Kind, b []byte) (*Facts, error) {
 	return f, nil
 }
 
-// Fit returns f without the names that the format has no room for: over-long ones, ones that are not
-// UTF-8, ones that differ from another only in the case of ASCII letters, and, in their order, those
-// beyond MaxNames. Facts are informative, so a strange store must not keep its snapshot from being made.
-func (f *Facts) Fit() *Facts {
-	f = f.normal()
-	if f == nil {
-		return nil
-	}
-	if s := f.SQLite; s != nil {
-		s := *s
-		s.Rows = fit(s.Rows)
-		f.SQLite = &s
-	}
-	if c := f.Chroma; c != nil {
-		c := *c
-		c.Migrations = fit(c.Migrations)
-		c.Collections = nil
-		for _, o := range f.Chroma.Collections {
-			if fitting(o.ID) && fitting(o.Name) && fitting(o.Metric) && len(c.Collections) < MaxNames {
-				c.Collections = append(c.Collections, o)
-			}
-		}
-		f.Chroma = &c
-	}
-	return f.normal()
-}
-
-func fit(m map[string]int64) map[string]int64 {
-	names := make([]string, 0, len(m))
-	for name := range m {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	out, seen := map[string]int64{}, map[string]bool{}
-	for _, name := range names {
-		if folded := foldASCII(name); fitting(name) && !seen[folded] && len(out) < MaxNames {
-			out[name], seen[folded] = m[name], true
-		}
-	}
-	return out
-}
-
-func fitting(name string) bool { return len(name) <= MaxNameBytes && utf8.ValidString(name) }
-
-// ClipText makes s fit where a manifest or a note holds text of at most 500 bytes: an error's message, say.
-// Control characters, newlines among them, become spaces.
-func ClipText(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\ufffd"))
-	if len(s) <= maxText {
-		return s
-	}
-	s = s[:maxText-len("...")]
-	for !utf8.ValidString(s) {
-		s = s[:len(s)-1]
-	}
-	return s + "..."
-}
-
 // facts checks the facts of a component of that kind.
 func (v *validator) facts(kind Kind, f *Facts, field string) {
 	if f == nil {
@@ -112,11 +48,11 @@ func (v *validator) facts(kind Kind, f *Facts, field string) {
 	v.check((f.SQLite != nil) == (kind == SQLite) && (f.File != nil) == (kind == File) && (f.Chroma != nil) == (kind == Chroma),
 		"%s of kind %s", field, kind)
 	if s := f.SQLite; s != nil {
-		v.check(s.PageSize == 0 || s.PageSize >= 512 && s.PageSize <= 65536 && s.PageSize&(s.PageSize-1) == 0, "%s.page_size %d", field, s.PageSize)
+		v.check(validPageSize(s.PageSize), "%s.page_size %d", field, s.PageSize)
 		v.number(s.UserVersion, -1<<31, field+".user_version")
 		v.number(s.ApplicationID, -1<<31, field+".application_id")
-		v.check(s.UserVersion < 1<<32 && s.ApplicationID < 1<<32, "%s: user_version %d, application_id %d", field, s.UserVersion, s.ApplicationID)
-		v.check(s.Journal == "" || s.Journal == "wal" || s.Journal == "rollback", "%s.journal %q", field, s.Journal)
+		v.check(validVersion(s.UserVersion) && validVersion(s.ApplicationID), "%s: user_version %d, application_id %d", field, s.UserVersion, s.ApplicationID)
+		v.check(validJournal(s.Journal), "%s.journal %q", field, s.Journal)
 		v.counts(s.Rows, field+".rows")
 	}
 	if s := f.File; s != nil {
@@ -146,3 +82,13 @@ func (v *validator) counts(m map[string]int64, field string) {
 		v.number(n, 0, field)
 	}
 }
+
+func validCount(n int64) bool   { return n >= 0 && n <= MaxInt }
+func validVersion(n int64) bool { return n >= -1<<31 && n < 1<<32 }
+func validJournal(s string) bool {
+	return s == "" || s == "wal" || s == "rollback"
+}
+
+func validPageSize(n int) bool { return n == 0 || n >= 512 && n <= 65536 && n&(n-1) == 0 }
+
+func fitting(name string) bool { return len(name) <= MaxNameBytes && utf8.ValidString(name) }

@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"bytes"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -47,7 +48,10 @@ func genHex(n int) *rapid.Generator[string] {
 var genInt = rapid.OneOf(rapid.Int64Range(1, 100), rapid.Int64Range(1, MaxInt))
 
 func genCounts() *rapid.Generator[map[string]int64] {
-	return rapid.Map(rapid.MapOfN(genName(100), rapid.Int64Range(0, MaxInt), 0, 5), fit)
+	return rapid.Map(rapid.MapOfN(genName(100), rapid.Int64Range(0, MaxInt), 0, 5), func(m map[string]int64) map[string]int64 {
+		left := room(MaxFactsBytes)
+		return left.fit(m)
+	})
 }
 
 func genFacts(kind Kind) *rapid.Generator[*Facts] {
@@ -203,11 +207,60 @@ func TestFactsFit(t *testing.T) {
 		collections = append(collections, Collection{ID: "c"}, Collection{ID: "\xff"})
 	}
 	f := (&Facts{Chroma: &ChromaFacts{Collections: collections}}).Fit()
-	if _, err := EncodeFacts(Chroma, f); err != nil || len(f.Chroma.Collections) != MaxNames {
-		t.Fatalf("%d collections: %v", len(f.Chroma.Collections), err)
+	if b, err := EncodeFacts(Chroma, f); err != nil || len(b) > MaxFactsBytes || len(b) < MaxFactsBytes/4 {
+		t.Fatalf("%d collections, %d bytes: %v", len(f.Chroma.Collections), len(b), err)
 	}
 	if (*Facts)(nil).Fit() != nil {
 		t.Fatal("no facts became facts")
+	}
+}
+
+// TestFactsFitEncode: whatever a source says, what Fit leaves of it can be written.
+func TestFactsFitEncode(t *testing.T) {
+	number := rapid.OneOf(rapid.Int64(), rapid.Int64Range(-1, 3), rapid.SampledFrom([]int64{MaxInt, MaxInt + 1, 1 << 32, -1<<31 - 1, 4096}))
+	name := rapid.OneOf(rapid.String(), rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) }), rapid.SampledFrom([]string{
+		"wal", "json", "\x00", digits(MaxNameBytes, "\x01"), digits(MaxNameBytes+1, "x"),
+	}))
+	rapid.Check(t, func(t *rapid.T) {
+		counts := rapid.MapOfN(name, number, 0, 8)
+		collection := rapid.Custom(func(t *rapid.T) Collection {
+			return Collection{name.Draw(t, "id"), name.Draw(t, "name"), number.Draw(t, "dimension"), name.Draw(t, "metric"), number.Draw(t, "count")}
+		})
+		var f Facts
+		kind := rapid.SampledFrom([]Kind{SQLite, File, Chroma}).Draw(t, "kind")
+		switch kind {
+		case SQLite:
+			f.SQLite = &SQLiteFacts{int(number.Draw(t, "page")), number.Draw(t, "user version"), number.Draw(t, "application"), name.Draw(t, "journal"), counts.Draw(t, "rows")}
+		case File:
+			f.File = &FileFacts{name.Draw(t, "format"), number.Draw(t, "entries")}
+		case Chroma:
+			f.Chroma = &ChromaFacts{number.Draw(t, "members"), counts.Draw(t, "migrations"), rapid.SliceOfN(collection, 0, 8).Draw(t, "collections")}
+		}
+		m := sample()
+		m.Components = m.Components[:1]
+		m.Components[0].Kind, m.Components[0].Facts = kind, f.Fit()
+		b, err := Encode(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Decode(b); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := EncodeFacts(kind, f.Fit()); err != nil {
+			t.Fatal(err)
+		}
+	})
+	// The most that escapes can make of names.
+	rows := map[string]int64{}
+	for i := range MaxNames {
+		rows[fmt.Sprintf("%05x", i)+digits(MaxNameBytes-5, "\x01")] = MaxInt
+	}
+	f := (&Facts{SQLite: &SQLiteFacts{Rows: rows}}).Fit()
+	if b, err := EncodeFacts(SQLite, f); err != nil || len(b) > MaxFactsBytes || len(b) < MaxFactsBytes/2 {
+		t.Fatalf("%d rows, %d bytes: %v", len(f.SQLite.Rows), len(b), err)
+	}
+	if f := (&Facts{SQLite: &SQLiteFacts{}, File: &FileFacts{}}).Fit(); f != nil {
+		t.Errorf("facts of two kinds fit as %+v", f)
 	}
 }
 
