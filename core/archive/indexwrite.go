@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -72,13 +73,21 @@ func WriteIndex(scratch string, r *Recipe, base *Base) (*Index, error) {
 	return x, nil
 }
 
+// recordEncoder is a *zstd.Encoder.
+type recordEncoder interface {
+	EncodeAll(src, dst []byte) []byte
+	Close() error
+}
+
 type indexWriter struct {
 	w    io.Writer
 	hash hash.Hash
 	size int64
-	enc  *zstd.Encoder
+	enc  recordEncoder
+	dec  *zstd.Decoder
 	raw  []byte
 	out  []byte
+	back []byte // what out decodes to
 
 	seg     segment
 	volumes map[uint32]uint64 // recipe's volume -> segment's
@@ -90,11 +99,16 @@ func newIndexWriter(w io.Writer) (*indexWriter, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &indexWriter{w: w, hash: sha256.New(), enc: enc, volumes: map[uint32]uint64{}, frames: map[uint32]uint64{}}, nil
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(2*maxRecord), zstd.WithDecoderMaxMemory(2*maxRecord))
+	if err != nil {
+		return nil, err
+	}
+	return &indexWriter{w: w, hash: sha256.New(), enc: enc, dec: dec, volumes: map[uint32]uint64{}, frames: map[uint32]uint64{}}, nil
 }
 
 func (w *indexWriter) write(r *Recipe, base *Base) error {
 	defer w.enc.Close()
+	defer w.dec.Close()
 	names := 0
 	for _, p := range r.Parts {
 		names += len(p.Name)
@@ -220,7 +234,8 @@ func (w *indexWriter) field(num protowire.Number, m message) error {
 	return w.record(num, w.raw)
 }
 
-// record writes one field of the Index message as a zstd frame.
+// record writes one field of the Index message as a zstd frame, when that decodes to the field again: a
+// compressor with a flaw must not decide what can be restored.
 func (w *indexWriter) record(num protowire.Number, content []byte) error {
 	if len(content) > maxRecord {
 		return fmt.Errorf("field %d has %d bytes; at most %d", num, len(content), maxRecord)
@@ -228,6 +243,13 @@ func (w *indexWriter) record(num protowire.Number, content []byte) error {
 	raw := protowire.AppendTag(nil, num, protowire.BytesType)
 	raw = protowire.AppendBytes(raw, content)
 	w.out = w.enc.EncodeAll(raw, w.out[:0])
+	var err error
+	if w.back, err = w.dec.DecodeAll(w.out, w.back[:0]); err != nil {
+		return fmt.Errorf("verify field %d: %w", num, err)
+	}
+	if !bytes.Equal(w.back, raw) {
+		return fmt.Errorf("verify field %d: it does not decode to what went in", num)
+	}
 	n, err := w.w.Write(w.out)
 	w.hash.Write(w.out[:n])
 	w.size += int64(n)
