@@ -52,6 +52,9 @@ func (d *doctor) target(ctx context.Context, subject string, p place, t config.T
 			hint: repository.PutBack(claimed),
 		}
 	}
+	if err := p.seen.Check(p.set, p.name, o.ID); err != nil {
+		return err
+	}
 	view, err := o.View(ctx, o.set)
 	if err != nil {
 		return err

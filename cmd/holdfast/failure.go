@@ -39,6 +39,7 @@ func classify(ctx context.Context, err error) *failure {
 		known  *failure
 		signal signalled
 		fault  *source.Fault
+		gone   *state.ReplacedError
 		lost   *repository.LostError
 		decode *manifest.DecodeError
 	)
@@ -55,6 +56,8 @@ func classify(ctx context.Context, err error) *failure {
 		return &failure{code: exitFailed, id: "no_space", err: err}
 	case errors.Is(err, restore.ErrNotEmpty):
 		return &failure{code: exitRefused, id: "directory_not_empty", err: err, hint: "--to wants a new or empty directory"}
+	case errors.As(err, &gone):
+		return &failure{code: exitRefused, id: "target_replaced", err: err, hint: "is the right disk mounted? if it is meant, run holdfast init --force"}
 	case errors.As(err, &lost):
 		return &failure{code: exitDamage, id: "marker_lost", err: err, hint: lost.Next()}
 	case errors.Is(err, repository.ErrNotInitialised):

@@ -14,6 +14,7 @@ import (
 
 	"github.com/atocore/holdfast/core/config"
 	"github.com/atocore/holdfast/core/repository"
+	"github.com/atocore/holdfast/core/state"
 	"github.com/atocore/holdfast/core/target"
 	"github.com/atocore/holdfast/targets/builtin"
 )
@@ -44,6 +45,7 @@ type initTarget struct {
 type initFlags struct {
 	set, data, stateDir string
 	targets             []string
+	force               bool
 }
 
 func newInit(a *app) *cobra.Command {
@@ -57,6 +59,9 @@ The live store is looked for in --data, else $ATOCORE_DATA_DIR, else ./data: db/
 config/project-registry.json and chroma/. An existing configuration is never
 overwritten. Without --set, --data, --target-path and --state-dir an existing one is
 used: its targets are marked where they are not yet.
+
+A target that was another repository when a create last saw it is refused: most often
+the wrong disk is mounted, or none. --force takes it as it is now.
 
   holdfast init --data /srv/atocore/data --target-path nas=/mnt/nas/holdfast`,
 		Args: exactly(),
@@ -72,6 +77,7 @@ used: its targets are marked where they are not yet.
 	cmd.Flags().StringVar(&f.data, "data", "", "`directory` of the live store (default: $ATOCORE_DATA_DIR, then ./data)")
 	cmd.Flags().StringArrayVar(&f.targets, "target-path", nil, "`[NAME=]DIR` where snapshots go; may be given again for more")
 	cmd.Flags().StringVar(&f.stateDir, "state-dir", "", "`directory` for locks, caches and staging (default: .holdfast beside the configuration)")
+	cmd.Flags().BoolVar(&f.force, "force", false, "accept targets that are not the repositories they were")
 	return cmd
 }
 
@@ -106,7 +112,7 @@ func (a *app) init(ctx context.Context, f initFlags, write bool) error {
 		r.Components = append(r.Components, initComponent{comp.Name, comp.Kind, comp.Path, comp.Optional})
 	}
 	for _, t := range c.Targets {
-		marked, err := a.mark(ctx, t)
+		marked, err := a.mark(ctx, c, t, f.force)
 		var lost *repository.LostError
 		if errors.As(err, &lost) {
 			return &failure{code: exitRefused, id: "marker_lost", err: err, hint: lost.Next()}
@@ -125,14 +131,35 @@ func (a *app) init(ctx context.Context, f initFlags, write bool) error {
 	return a.finish(r)
 }
 
-// mark makes a target a repository, unless it is one.
-func (a *app) mark(ctx context.Context, t config.Target) (initTarget, error) {
+// mark makes a target a repository, unless it is one. One that is not what is
+// remembered of it is refused, or with force forgotten.
+func (a *app) mark(ctx context.Context, c *config.Config, t config.Target, force bool) (initTarget, error) {
 	raw, err := builtin.Create(ctx, t.Plugin, t.Config)
 	if err != nil {
 		return initTarget{}, err
 	}
 	store := target.Open(t.Name, raw, target.Options{})
-	r, created, err := repository.Init(ctx, store, rand.Reader)
+	seen := state.Look(c.StateDir)
+	id := ""
+	r, err := repository.Open(ctx, store)
+	if err == nil {
+		id = r.ID
+	}
+	created := false
+	if err == nil || errors.Is(err, repository.ErrNotInitialised) {
+		replaced := seen.Check(c.Set, t.Name, id)
+		switch {
+		case replaced != nil && !force:
+			return initTarget{}, errors.Join(replaced, store.Close())
+		case replaced != nil:
+			err = seen.Forget(c.Set, t.Name)
+		default:
+			err = nil
+		}
+		if err == nil {
+			r, created, err = repository.Init(ctx, store, rand.Reader)
+		}
+	}
 	if err := errors.Join(err, store.Close()); err != nil {
 		return initTarget{}, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/atocore/holdfast/core/config"
 	"github.com/atocore/holdfast/core/manifest"
 	"github.com/atocore/holdfast/core/repository"
+	"github.com/atocore/holdfast/core/state"
 	"github.com/atocore/holdfast/core/target"
 	"github.com/atocore/holdfast/targets/builtin"
 )
@@ -35,6 +36,8 @@ type place struct {
 	name string
 	open func(context.Context) (target.Target, error)
 	set  string // "": the only one there is
+
+	seen *state.Dir // what was last seen there; nil with --from
 }
 
 // places resolves the flags, without touching any target. The configuration is
@@ -64,7 +67,7 @@ func (a *app) places(p placeFlags) ([]place, *config.Config, error) {
 	var out []place
 	for _, t := range targets {
 		open := func(ctx context.Context) (target.Target, error) { return builtin.Open(ctx, t.Plugin, t.Config) }
-		out = append(out, place{name: t.Name, open: open, set: p.set})
+		out = append(out, place{name: t.Name, open: open, set: p.set, seen: state.Look(c.StateDir)})
 	}
 	return out, c, nil
 }
@@ -115,6 +118,11 @@ func (a *app) connect(ctx context.Context, p place) (*opened, error) {
 	}
 	store := target.Open(p.name, t, target.Options{})
 	r, err := repository.Open(ctx, store)
+	if errors.Is(err, repository.ErrNotInitialised) && p.seen != nil {
+		if replaced := p.seen.Check(p.set, p.name, ""); replaced != nil {
+			err = replaced
+		}
+	}
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}

@@ -58,7 +58,7 @@ type Options struct {
 	Host       string
 	Tool       string
 	Rand       io.Reader  // read by several goroutines at once, as crypto/rand.Reader may be
-	State      *state.Dir // optional: remembers what was seen in each target
+	State      *state.Dir // optional: remembers what was seen in each target; one that holds another repository now fails
 
 	DryRun        bool              // optional: capture, check and compress, and put nothing
 	Now           func() time.Time  // optional: time.Now
@@ -153,7 +153,7 @@ func (r *run) open(ctx context.Context) error {
 		t := &targetRun{n: n, TargetReport: TargetReport{Name: store.Name(), Stored: map[string]int64{}}}
 		r.targets = append(r.targets, t)
 		g.Go(func() {
-			t.repo, t.Err = repository.Open(ctx, store)
+			t.repo, t.Err = r.openTarget(ctx, store)
 		})
 	}
 	g.Wait()
@@ -161,6 +161,22 @@ func (r *run) open(ctx context.Context) error {
 		r.report.Targets[t.n] = t.TargetReport
 	}
 	return r.nothing()
+}
+
+// openTarget opens a repository, unless it is not the one that is remembered.
+func (r *run) openTarget(ctx context.Context, store *target.Store) (*repository.Repository, error) {
+	repo, err := repository.Open(ctx, store)
+	if r.State == nil || err != nil && !errors.Is(err, repository.ErrNotInitialised) {
+		return repo, err
+	}
+	id := ""
+	if repo != nil {
+		id = repo.ID
+	}
+	if replaced := r.State.Check(r.Set, store.Name(), id); replaced != nil {
+		return nil, replaced
+	}
+	return repo, err
 }
 
 // capture takes the cut.

@@ -1,5 +1,6 @@
 // Package state is what holdfast keeps on its own host: a lock a set, and what was last seen in each
-// target. Losing it costs nothing but warnings; no snapshot depends on it.
+// target. Losing it costs nothing but warnings, and that a target which was exchanged is not noticed; no
+// snapshot depends on it.
 package state
 
 import (
@@ -20,6 +21,9 @@ var ErrLocked = errors.New("locked by another run")
 
 // Dir is a state directory.
 type Dir struct{ path string }
+
+// Look is Open for whoever only looks: nothing is made.
+func Look(path string) *Dir { return &Dir{path} }
 
 // Open makes the directory, private to its user, unless it is there.
 func Open(path string) (*Dir, error) {

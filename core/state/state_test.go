@@ -58,3 +58,27 @@ func TestSeen(t *testing.T) {
 		t.Fatal("a broken memory was read")
 	}
 }
+
+func TestCheck(t *testing.T) {
+	d := Look(filepath.Join(t.TempDir(), "not", "made"))
+	if err := errors.Join(d.Check("atocore", "nas", "r"), d.Forget("atocore", "nas")); err != nil {
+		t.Fatalf("nothing is remembered: %v", err)
+	}
+	if err := d.Remember("atocore", "nas", Seen{"r", "20260411T094646Z-7f3a9c01", 7, time.Unix(1, 0).UTC()}); err != nil {
+		t.Fatal(err)
+	}
+	for _, other := range []error{d.Check("other", "nas", "x"), d.Check("atocore", "usb", "x"), d.Check("atocore", "nas", "r")} {
+		if other != nil {
+			t.Errorf("it is the same: %v", other)
+		}
+	}
+	for now, says := range map[string]string{"x": "now it is repository x", "": "now it holds no repository"} {
+		err := d.Check("atocore", "nas", now)
+		if !errors.As(err, new(*ReplacedError)) || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "repository r with snapshot 20260411T094646Z-7f3a9c01 when last seen on 1970-01-01") {
+			t.Errorf("now %q: %v", now, err)
+		}
+	}
+	if err := errors.Join(d.Forget("atocore", "nas"), d.Check("atocore", "nas", "x")); err != nil {
+		t.Errorf("forgotten: %v", err)
+	}
+}
