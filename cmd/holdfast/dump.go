@@ -43,7 +43,7 @@ func (a *app) dump(ctx context.Context, p placeFlags, ref, component, member str
 	if err != nil {
 		return err
 	}
-	f, err := a.find(ctx, places, ref, []string{component})
+	f, err := a.find(ctx, places, ref, p.ask([]string{component}, c))
 	if err != nil {
 		return err
 	}

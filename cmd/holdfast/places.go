@@ -97,6 +97,28 @@ func chosen(c *config.Config, names []string) ([]config.Target, error) {
 	}
 	return out, nil
 }
+// ask is what a snapshot must have to be the latest: the components that are
+// named, or else those of the configuration, the optional ones if it had them of
+// late. Without a configuration of the set it is what the set had of late.
+func (p placeFlags) ask(named []string, c *config.Config) repository.Ask {
+	if len(named) > 0 {
+		return repository.Ask{Components: named}
+	}
+	if c == nil || p.set != "" && p.set != c.Set {
+		return repository.Ask{Usual: func(string) bool { return true }}
+	}
+	optional := map[string]bool{}
+	var ask repository.Ask
+	for _, comp := range c.Components {
+		optional[comp.Name] = comp.Optional
+		if !comp.Optional {
+			ask.Components = append(ask.Components, comp.Name)
+		}
+	}
+	ask.Usual = func(component string) bool { return optional[component] }
+	return ask
+}
+
 
 // opened is an opened repository; the caller closes it.
 type opened struct {
@@ -161,10 +183,10 @@ type found struct {
 // read, or whose snapshot is damaged, is passed over with a warning; when none
 // has the snapshot, the first such fault is the error, for the snapshot may be
 // there.
-func (a *app) find(ctx context.Context, places []place, ref string, components []string) (*found, error) {
+func (a *app) find(ctx context.Context, places []place, ref string, ask repository.Ask) (*found, error) {
 	var fault, missing error
 	for _, p := range places {
-		f, err := a.findIn(ctx, p, ref, components)
+		f, err := a.findIn(ctx, p, ref, ask)
 		switch {
 		case err == nil:
 			if fault != nil {
@@ -187,22 +209,39 @@ func (a *app) find(ctx context.Context, places []place, ref string, components [
 	return nil, missing
 }
 
-func (a *app) findIn(ctx context.Context, p place, ref string, components []string) (*found, error) {
+func (a *app) findIn(ctx context.Context, p place, ref string, ask repository.Ask) (*found, error) {
 	o, err := a.connect(ctx, p)
 	if err != nil {
 		return nil, err
 	}
 	view, err := o.View(ctx, o.set)
 	if err == nil {
-		var m *manifest.Manifest
-		if m, err = o.Find(ctx, view, ref, components, a.now()); err == nil {
-			a.log.Debug("snapshot found", "target", o.name, "id", m.ID, "grade", m.Grade)
-			return &found{o, view, m}, nil
+		var c *repository.Choice
+		if c, err = o.Find(ctx, view, ref, ask, a.now()); err == nil {
+			a.log.Debug("snapshot found", "target", o.name, "id", c.ID, "grade", c.Grade)
+			if err := passedOver(o.name, c); err != nil {
+				a.warn(err)
+			}
+			return &found{o, view, c.Manifest}, nil
 		}
 	}
 	o.close()
 	return nil, err
 }
+// passedOver names the newest good snapshot that is newer than the latest and
+// is not it because it lacks a component; nil when there is none.
+func passedOver(target string, c *repository.Choice) error {
+	if len(c.Passed) == 0 {
+		return nil
+	}
+	newest, more := c.Passed[0], ""
+	if n := len(c.Passed) - 1; n > 0 {
+		more = fmt.Sprintf(", and so were %d more", n)
+	}
+	return fmt.Errorf("target %s: latest is %s; snapshot %s is newer and good, and was passed over because it lacks %s%s",
+		target, c.ID, newest.ID, strings.Join(newest.Missing, ", "), more)
+}
+
 
 // warn tells a person of something that did not stop the command.
 func (a *app) warn(err error) {

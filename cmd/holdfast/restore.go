@@ -52,6 +52,11 @@ func newRestore(a *app) *cobra.Command {
 a directory. Everything is verified before it is moved to its place: every chunk and
 stream by its hash, every store by its own checks.
 
+latest is the newest good snapshot that is complete: it has the components that are named,
+or else those of the configuration, the optional ones if a good one had them within a week;
+with --from all that a good one had within a week. A newer one that is not complete is named
+in a warning.
+
 The snapshot is looked for in one target after the other, and when one is unreachable or
 damaged the next one is tried. After a disaster no configuration is needed:
 
@@ -79,6 +84,7 @@ func (a *app) restore(ctx context.Context, f restoreFlags, ref string) error {
 	if err != nil {
 		return err
 	}
+	ask := f.ask(f.components, c)
 	if c == nil {
 		c = repositoryAt(f.from)
 	}
@@ -89,7 +95,7 @@ func (a *app) restore(ctx context.Context, f restoreFlags, ref string) error {
 	// another; what is wrong with the directory is.
 	var fault, missing error
 	for _, p := range places {
-		r, err := a.restoreFrom(ctx, p, ref, dir, f.components)
+		r, err := a.restoreFrom(ctx, p, ref, dir, f.components, ask)
 		switch {
 		case err == nil:
 			if fault != nil {
@@ -129,8 +135,10 @@ func tryNext(code exitCode) bool {
 	return false
 }
 
-func (a *app) restoreFrom(ctx context.Context, p place, ref, dir string, components []string) (*restoreReport, error) {
-	f, err := a.findIn(ctx, p, ref, components)
+// restoreFrom restores components, all when none are named, of a snapshot in one
+// place; the latest must have what is asked for.
+func (a *app) restoreFrom(ctx context.Context, p place, ref, dir string, components []string, ask repository.Ask) (*restoreReport, error) {
+	f, err := a.findIn(ctx, p, ref, ask)
 	if err != nil {
 		return nil, err
 	}

@@ -46,11 +46,11 @@ other; what is shown is what the first that has it says.`,
 }
 
 func (a *app) show(ctx context.Context, p placeFlags, ref string) error {
-	places, _, err := a.places(p)
+	places, c, err := a.places(p)
 	if err != nil {
 		return err
 	}
-	f, err := a.find(ctx, places, ref, nil)
+	f, err := a.find(ctx, places, ref, p.ask(nil, c))
 	if err != nil {
 		return err
 	}

@@ -32,6 +32,9 @@ func newValidate(a *app) *cobra.Command {
   --level data     every byte that it needs is read, and every hash agrees
   --level content  data, and the stores pass their own checks (default for one snapshot)
 
+At level data, with several snapshots, each stored volume is read once and proved by its
+hash for all of them; the ids of its chunks are compared for the first that needs it.
+
 An object that fails its hash twice is marked as damaged in the target, and the next
 create stores what it held again.
 
@@ -103,11 +106,12 @@ func (a *app) validate(ctx context.Context, f validateFlags, ref string, o valid
 	}
 
 	r := validateReport{head: summary("validate", exitOK), Level: o.Level, Subset: f.subset, Targets: []validateTarget{}}
+	ask := f.ask(nil, c)
 	var errs []error
 	p, stop := a.progress()
 	o.Progress = p
 	for _, pl := range places {
-		t, err := a.validatePlace(ctx, pl, ref, f.all, o)
+		t, err := a.validatePlace(ctx, pl, ref, ask, f.all, o)
 		if ctx.Err() != nil {
 			stop()
 			return context.Cause(ctx)
@@ -119,6 +123,11 @@ func (a *app) validate(ctx context.Context, f validateFlags, ref string, o valid
 		r.Targets = append(r.Targets, t)
 	}
 	stop()
+	for _, t := range r.Targets {
+		if t.passed != nil {
+			a.warn(t.passed)
+		}
+	}
 	// An id is looked for in every target, and is unique to one.
 	if ref != repository.Latest && !f.all && len(errs) < len(places) {
 		r.Targets = slices.DeleteFunc(r.Targets, func(t validateTarget) bool { return t.Error != nil && t.Error.Code == exitNoMatch })
@@ -142,7 +151,7 @@ func worst(ctx context.Context, errs []error) error {
 
 // validatePlace validates in one target. The report holds what was found before
 // an error.
-func (a *app) validatePlace(ctx context.Context, p place, ref string, all bool, o validate.Options) (validateTarget, error) {
+func (a *app) validatePlace(ctx context.Context, p place, ref string, ask repository.Ask, all bool, o validate.Options) (validateTarget, error) {
 	t := validateTarget{Target: p.name, Snapshots: []validateSnapshot{}, Marked: []string{}}
 	opened, err := a.connect(ctx, p)
 	if err != nil {
@@ -161,11 +170,12 @@ func (a *app) validatePlace(ctx context.Context, p place, ref string, all bool, 
 			return t, fmt.Errorf("%w: set %s in target %s is empty", repository.ErrNoSnapshot, opened.set, p.name)
 		}
 	} else {
-		m, err := opened.Find(ctx, o.View, ref, nil, a.now())
+		c, err := opened.Find(ctx, o.View, ref, ask, a.now())
 		if err != nil {
 			return t, err
 		}
-		o.Snapshots = []repository.Snapshot{{ID: m.ID, Manifest: m}}
+		t.passed = passedOver(p.name, c)
+		o.Snapshots = []repository.Snapshot{{ID: c.ID, Manifest: c.Manifest}}
 	}
 	done, err := validate.Run(ctx, o)
 	if done != nil {

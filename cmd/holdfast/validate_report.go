@@ -23,6 +23,8 @@ type validateTarget struct {
 	Snapshots []validateSnapshot `json:"snapshots"` // oldest first
 	Marked    []string           `json:"marked"`    // objects that got a damage mark
 	Error     *targetError       `json:"error,omitempty"`
+
+	passed error // a newer snapshot was passed over; nil when none was
 }
 
 type validateSnapshot struct {

@@ -3,6 +3,8 @@ package repository_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,14 +47,14 @@ func TestFind(t *testing.T) {
 		"20260411T15":      {"", repository.ErrDamaged},
 		"20260411T160000Z": {"", repository.ErrNoSnapshot}, // the damaged one may be meant
 	} {
-		m, err := w.repo.Find(t.Context(), w.view(), ref, nil, noon)
+		m, err := w.repo.Find(t.Context(), w.view(), ref, repository.Ask{}, noon)
 		if !errors.Is(err, want.err) || err == nil && m.ID != want.id {
 			t.Errorf("%q: %v, want %s, %v", ref, err, want.id, want.err)
 		}
 	}
 	single := newWorld(t)
 	single.place(noon, nil)
-	if _, err := single.repo.Find(t.Context(), single.view(), "", nil, noon); !errors.Is(err, repository.ErrNoSnapshot) {
+	if _, err := single.repo.Find(t.Context(), single.view(), "", repository.Ask{}, noon); !errors.Is(err, repository.ErrNoSnapshot) {
 		t.Errorf("no reference, where there is only one: %v", err)
 	}
 	v := w.view()
@@ -60,7 +62,7 @@ func TestFind(t *testing.T) {
 		return failing(op, key, target.KindUnavailable)
 	}
 	for _, ref := range []string{string(alone), repository.Latest} {
-		if _, err := w.repo.Find(t.Context(), v, ref, nil, noon); !errors.Is(err, target.ErrUnavailable) {
+		if _, err := w.repo.Find(t.Context(), v, ref, repository.Ask{}, noon); !errors.Is(err, target.ErrUnavailable) {
 			t.Errorf("%s while the target is out of reach: %v", ref, err)
 		}
 	}
@@ -77,7 +79,7 @@ func TestLatest(t *testing.T) {
 		}
 	}
 	full := func(m *manifest.Manifest) { m.Components = document(noon, "chroma").Components }
-	if _, err := w.repo.Find(t.Context(), w.view(), repository.Latest, nil, now); !errors.Is(err, repository.ErrNoSnapshot) || !strings.Contains(err.Error(), "empty") {
+	if _, err := w.repo.Find(t.Context(), w.view(), repository.Latest, repository.Ask{}, now); !errors.Is(err, repository.ErrNoSnapshot) || !strings.Contains(err.Error(), "empty") {
 		t.Errorf("an empty set: %v", err)
 	}
 	var latest, latestFull manifest.ID
@@ -118,7 +120,7 @@ func TestLatest(t *testing.T) {
 			components []string
 			want       manifest.ID
 		}{{nil, latest}, {[]string{"db"}, latest}, {[]string{"db", "chroma"}, latestFull}} {
-			m, err := w.repo.Find(t.Context(), w.view(), repository.Latest, ask.components, now)
+			m, err := w.repo.Find(t.Context(), w.view(), repository.Latest, repository.Ask{Components: ask.components}, now)
 			if ask.want == "" {
 				if !errors.Is(err, repository.ErrNoSnapshot) || !strings.Contains(err.Error(), string(id)) {
 					t.Errorf("%s, asked for %v: %v", row.name, ask.components, err)
@@ -131,11 +133,84 @@ func TestLatest(t *testing.T) {
 
 	soon := w.place(now.Add(5*time.Minute), nil)
 	far := w.place(now.Add(5*time.Minute+time.Second), nil)
-	if m, err := w.repo.Find(t.Context(), w.view(), repository.Latest, nil, now); err != nil || m.ID != soon {
+	if m, err := w.repo.Find(t.Context(), w.view(), repository.Latest, repository.Ask{}, now); err != nil || m.ID != soon {
 		t.Errorf("with a stamp 5 minutes ahead and one beyond: %v", err)
 	}
-	if m, err := w.repo.Find(t.Context(), w.view(), string(far), nil, now); err != nil || m.ID != far {
+	if m, err := w.repo.Find(t.Context(), w.view(), string(far), repository.Ask{}, now); err != nil || m.ID != far {
 		t.Errorf("one far ahead, by its name: %v", err)
+	}
+}
+
+// The latest is complete, and what is newer and is not is named.
+func TestLatestComplete(t *testing.T) {
+	const day = 24 * time.Hour
+	type placed struct {
+		before     time.Duration // noon
+		components string        // beside db
+		grade      manifest.Grade
+		tag        string
+	}
+	for name, c := range map[string]struct {
+		there  []placed
+		must   string
+		usual  string // "*": any
+		want   int    // in there, or -1
+		passed string // numbers in there, and what each lacks
+	}{
+		"all the same":            {[]placed{{day, "chroma", "", ""}, {0, "chroma", "", ""}}, "", "*", 1, ""},
+		"newer without":           {[]placed{{day, "chroma", "", ""}, {time.Hour, "", "", ""}, {0, "", "", ""}}, "", "*", 0, "2 chroma, 1 chroma"},
+		"nothing asked":           {[]placed{{day, "chroma", "", ""}, {0, "", "", ""}}, "", "", 1, ""},
+		"usual, but not asked":    {[]placed{{day, "chroma", "", ""}, {0, "", "", ""}}, "db", "notes", 1, ""},
+		"usual, and optional":     {[]placed{{day, "chroma", "", ""}, {0, "", "", ""}}, "db", "chroma", 0, "1 chroma"},
+		"must have":               {[]placed{{day, "chroma", "", ""}, {0, "", "", ""}}, "db chroma", "", 0, "1 chroma"},
+		"must have what it has":   {[]placed{{day, "chroma", "", ""}, {0, "", "", ""}}, "db", "", 1, ""},
+		"must have what none has": {[]placed{{day, "chroma", "", ""}, {0, "", "", ""}}, "other", "*", -1, ""},
+		"six days and 23 h ago":   {[]placed{{7*day - time.Hour, "chroma", "", ""}, {0, "", "", ""}}, "", "*", 0, "1 chroma"},
+		"over a week ago":         {[]placed{{7*day + time.Hour, "chroma", "", ""}, {0, "", "", ""}}, "", "*", 1, ""},
+		"over a week ago, must":   {[]placed{{7*day + time.Hour, "chroma", "", ""}, {0, "", "", ""}}, "chroma", "*", 0, "1 chroma"},
+		"a week before the good":  {[]placed{{20 * day, "chroma", "", ""}, {15 * day, "", "", ""}, {0, "", manifest.Suspect, ""}}, "", "*", 0, "1 chroma"},
+		"only in a suspect one":   {[]placed{{day, "chroma", manifest.Suspect, ""}, {0, "", "", ""}}, "", "*", 1, ""},
+		"only in a safety one":    {[]placed{{day, "chroma", "", manifest.PreRestore}, {0, "", "", ""}}, "", "*", 1, ""},
+		"none has all":            {[]placed{{day, "chroma", "", ""}, {time.Hour, "notes", "", ""}, {0, "", "", ""}}, "", "*", 2, ""},
+		"none has all, must":      {[]placed{{day, "chroma", "", ""}, {time.Hour, "notes", "", ""}, {0, "", "", ""}}, "notes", "*", 1, "2 notes"},
+		"one has all":             {[]placed{{day, "chroma notes", "", ""}, {time.Hour, "notes", "", ""}, {0, "", "", ""}}, "", "*", 0, "2 chroma+notes, 1 chroma"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			var ids []manifest.ID
+			for _, p := range c.there {
+				ids = append(ids, w.place(noon.Add(-p.before), func(m *manifest.Manifest) {
+					m.Components = document(noon, strings.Fields(p.components)...).Components
+					if p.grade != "" {
+						m.Grade, m.Reasons = p.grade, []manifest.Reason{{ID: "some_reason", Message: "x"}}
+					}
+					if p.tag != "" {
+						m.Tags = []string{p.tag}
+					}
+				}))
+			}
+			ask := repository.Ask{Components: strings.Fields(c.must)}
+			if c.usual != "" {
+				ask.Usual = func(name string) bool { return c.usual == "*" || c.usual == name }
+			}
+			got, err := w.repo.Find(t.Context(), w.view(), repository.Latest, ask, noon)
+			if c.want < 0 {
+				if !errors.Is(err, repository.ErrNoSnapshot) || !strings.Contains(err.Error(), "without "+c.must) {
+					t.Errorf("%+v, %v", got, err)
+				}
+				return
+			}
+			if err != nil || got.ID != ids[c.want] {
+				t.Fatalf("%+v, %v, want number %d of %v", got, err, c.want, ids)
+			}
+			var passed []string
+			for _, p := range got.Passed {
+				passed = append(passed, fmt.Sprint(slices.Index(ids, p.ID), " ", strings.Join(p.Missing, "+")))
+			}
+			if s := strings.Join(passed, ", "); s != c.passed {
+				t.Errorf("passed over %q, want %q", s, c.passed)
+			}
+		})
 	}
 }
 
