@@ -74,7 +74,11 @@ func (d *doctor) paths(context.Context) {
 	for _, x := range conflicts {
 		d.fail("paths", &failure{code: exitConfig, id: "paths_overlap", err: x, hint: "keep them apart"})
 	}
-	if len(conflicts) == 0 {
+	beside := d.config.Beside(resolve)
+	for _, x := range beside {
+		d.warn("paths", "target_beside_database", "give the target a directory, and better a disk, of its own", "%v", x)
+	}
+	if len(conflicts)+len(beside) == 0 {
 		d.ok("paths", "components, targets, state and staging are apart")
 	}
 }

@@ -107,6 +107,13 @@ func (a *app) init(ctx context.Context, f initFlags, write bool) error {
 		return err
 	}
 
+	// Before anything is made: behind a symbolic link a target may be a live store.
+	if conflicts := c.Apart(resolve); len(conflicts) > 0 {
+		return &failure{code: exitConfig, id: "paths_overlap", err: conflicts[0], hint: "keep them apart"}
+	}
+	for _, x := range c.Beside(resolve) {
+		a.warn(x)
+	}
 	r := initReport{head: summary("init", exitOK), Config: path, Written: write, Set: c.Set}
 	for _, comp := range c.Components {
 		r.Components = append(r.Components, initComponent{comp.Name, comp.Kind, comp.Path, comp.Optional})

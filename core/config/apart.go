@@ -82,6 +82,29 @@ func (c *Config) Apart(resolve func(path string) string) []*Conflict {
 	return slices.CompactFunc(out, func(x, y *Conflict) bool { return x.A == y.A && x.B == y.B })
 }
 
+// Beside returns a *Conflict for every local target in the directory of a component's database.
+// It works, and is no backup for long: what loses or empties that directory takes the target along.
+// resolve is as for Apart.
+func (c *Config) Beside(resolve func(path string) string) []*Conflict {
+	if resolve == nil {
+		resolve = func(p string) string { return p }
+	}
+	var out []*Conflict
+	for _, t := range c.Targets {
+		path, ok := t.Config["path"].(string)
+		if !ok || t.Plugin != pluginLocal {
+			continue
+		}
+		path = resolve(path)
+		for _, comp := range c.Components {
+			if dir := filepath.Dir(resolve(comp.Path)); comp.Kind == SQLite && inside(path, dir) && !inside(path, resolve(comp.Path)) {
+				out = append(out, &Conflict{A: "target " + t.Name, B: "the directory of component " + comp.Name, PathA: path, PathB: dir, Line: max(t.Line, comp.Line)})
+			}
+		}
+	}
+	return out
+}
+
 // Within returns what path is or lies in, such as "component db" or "target nas";
 // "" when it is in none of the configured places. resolve is as for Apart, and is
 // applied to path too.
