@@ -246,9 +246,9 @@ func (r createReport) text(a *app, w io.Writer) error {
 	if a.quiet && r.Code == exitOK {
 		return nil
 	}
-	fmt.Fprintf(w, "captured %s: %s\n", local(r.CapturedAt), a.paint(gradeColour(string(r.Grade)), string(r.Grade)))
+	say(w, "captured %s: %s\n", local(r.CapturedAt), a.paint(gradeColour(string(r.Grade)), string(r.Grade)))
 	for _, reason := range r.Reasons {
-		fmt.Fprintf(w, "  %s%s (%s)\n", prefixed(reason.Component), reason.Message, reason.ID)
+		say(w, "  %s%s (%s)\n", prefixed(reason.Component), reason.Message, reason.ID)
 	}
 	t := &table{header: []string{"COMPONENT", "SIZE", "FROZEN", "CHECKS"}, right: []bool{1: true, 2: true}}
 	for _, c := range r.Components {
@@ -264,14 +264,14 @@ func (r createReport) text(a *app, w io.Writer) error {
 	for _, t := range r.Targets {
 		switch {
 		case t.Error != nil:
-			fmt.Fprintf(w, "target %s: %s %s\n", t.Target, a.paint(red, "failed:"), t.Error.Message)
+			say(w, "target %s: %s %s\n", t.Target, a.paint(red, "failed:"), t.Error.Message)
 		case r.DryRun:
-			fmt.Fprintf(w, "target %s: a dry run; a create would send %s\n", t.Target, size(t.Sent))
+			say(w, "target %s: a dry run; a create would send %s\n", t.Target, size(t.Sent))
 		default:
-			fmt.Fprintf(w, "target %s: snapshot %s, %s sent\n", t.Target, t.ID, size(t.Sent))
+			say(w, "target %s: snapshot %s, %s sent\n", t.Target, t.ID, size(t.Sent))
 		}
 		for _, note := range t.Notes {
-			fmt.Fprintf(w, "  note: %s\n", note)
+			say(w, "  note: %s\n", note)
 		}
 	}
 	return nil

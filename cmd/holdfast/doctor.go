@@ -76,14 +76,14 @@ func (r doctorReport) text(a *app, w io.Writer) error {
 		if a.quiet && c.Result == doctorOK {
 			continue
 		}
-		fmt.Fprintf(w, "%s %s: %s\n", a.paint(colours[c.Result], fmt.Sprintf("%-7s", c.Result)), c.Subject, c.Detail)
+		say(w, "%s %s: %s\n", a.paint(colours[c.Result], fmt.Sprintf("%-7s", c.Result)), c.Subject, c.Detail)
 		if c.Hint != "" {
-			fmt.Fprintf(w, "        %s\n", c.Hint)
+			say(w, "        %s\n", c.Hint)
 		}
 	}
 	if a.quiet {
 		return nil
 	}
-	_, err := fmt.Fprintf(w, "%d ok, %s, %d failed\n", counts[doctorOK], count(counts[doctorWarning], "warning"), counts[doctorFailed])
+	_, err := say(w, "%d ok, %s, %d failed\n", counts[doctorOK], count(counts[doctorWarning], "warning"), counts[doctorFailed])
 	return err
 }

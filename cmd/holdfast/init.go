@@ -243,20 +243,20 @@ func (r initReport) text(a *app, w io.Writer) error {
 	if r.Written {
 		what = "wrote"
 	}
-	fmt.Fprintf(w, "%s %s: set %s\n", what, r.Config, r.Set)
+	say(w, "%s %s: set %s\n", what, r.Config, r.Set)
 	for _, c := range r.Components {
 		note := ""
 		if c.Optional {
 			note = " (optional)"
 		}
-		fmt.Fprintf(w, "  component %s: %s %s%s\n", c.Name, c.Kind, c.Path, note)
+		say(w, "  component %s: %s %s%s\n", c.Name, c.Kind, c.Path, note)
 	}
 	for _, t := range r.Targets {
 		what := "is a repository already"
 		if t.Created {
 			what = "is a new repository"
 		}
-		fmt.Fprintf(w, "  target %s %s, %s\n", t.Name, what, t.Repository)
+		say(w, "  target %s %s, %s\n", t.Name, what, t.Repository)
 	}
 	_, err := fmt.Fprintln(w, "next: holdfast doctor, holdfast create")
 	return err

@@ -203,23 +203,23 @@ func (r listReport) text(a *app, w io.Writer) error {
 			fmt.Fprintln(w)
 		}
 		if t.Error != nil {
-			fmt.Fprintf(w, "target %s\n  %s %s\n", t.Target, a.paint(red, "failed:"), t.Error.Message)
+			say(w, "target %s\n  %s %s\n", t.Target, a.paint(red, "failed:"), t.Error.Message)
 			continue
 		}
 		for j, s := range t.Sets {
 			if j > 0 {
 				fmt.Fprintln(w)
 			}
-			fmt.Fprintf(w, "target %s, set %s: %s\n", t.Target, s.Set, count(len(s.Snapshots), "snapshot"))
+			say(w, "target %s, set %s: %s\n", t.Target, s.Set, count(len(s.Snapshots), "snapshot"))
 			if err := s.table(a).write(w, a.width()); err != nil {
 				return err
 			}
 			if len(s.Foreign) > 0 {
-				fmt.Fprintf(w, "%s not holdfast's, left alone: %s\n", count(len(s.Foreign), "object"), strings.Join(s.Foreign[:min(3, len(s.Foreign))], ", "))
+				say(w, "%s not holdfast's, left alone: %s\n", count(len(s.Foreign), "object"), strings.Join(s.Foreign[:min(3, len(s.Foreign))], ", "))
 			}
 		}
 		if len(t.Sets) == 0 {
-			fmt.Fprintf(w, "target %s holds no snapshots\n", t.Target)
+			say(w, "target %s holds no snapshots\n", t.Target)
 		}
 	}
 	return nil
@@ -229,9 +229,9 @@ func (s listSet) table(a *app) *table {
 	t := &table{
 		header: []string{"ID", "CAPTURED", "GRADE", "SIZE", "ADDED", "COMPONENTS"},
 		right:  []bool{3: true, 4: true},
-		paint: func(column int, cell string) string {
+		paint: func(column int, cell string) painted {
 			if column != 2 {
-				return cell
+				return painted(cell)
 			}
 			return a.paint(gradeColour(cell), cell)
 		},

@@ -48,9 +48,11 @@ const (
 	yellow colour = "33"
 )
 
-func (a *app) paint(c colour, s string) string {
+// paint gives visible text a colour, where there are colours.
+func (a *app) paint(c colour, s string) painted {
+	s = visible(s, `\n`)
 	if !a.color {
-		return s
+		return painted(s)
 	}
-	return "\x1b[" + string(c) + "m" + s + "\x1b[0m"
+	return painted("\x1b[" + string(c) + "m" + s + "\x1b[0m")
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -97,6 +96,7 @@ func chosen(c *config.Config, names []string) ([]config.Target, error) {
 	}
 	return out, nil
 }
+
 // ask is what a snapshot must have to be the latest: the components that are
 // named, or else those of the configuration, the optional ones if it had them of
 // late. Without a configuration of the set it is what the set had of late.
@@ -118,7 +118,6 @@ func (p placeFlags) ask(named []string, c *config.Config) repository.Ask {
 	ask.Usual = func(component string) bool { return optional[component] }
 	return ask
 }
-
 
 // opened is an opened repository; the caller closes it.
 type opened struct {
@@ -228,6 +227,7 @@ func (a *app) findIn(ctx context.Context, p place, ref string, ask repository.As
 	o.close()
 	return nil, err
 }
+
 // passedOver names the newest good snapshot that is newer than the latest and
 // is not it because it lacks a component; nil when there is none.
 func passedOver(target string, c *repository.Choice) error {
@@ -242,8 +242,7 @@ func passedOver(target string, c *repository.Choice) error {
 		target, c.ID, newest.ID, strings.Join(newest.Missing, ", "), more)
 }
 
-
 // warn tells a person of something that did not stop the command.
 func (a *app) warn(err error) {
-	_, _ = io.WriteString(a.stderr, a.paint(yellow, "warning:")+" "+err.Error()+"\n")
+	_, _ = say(a.stderr, "%s %s\n", a.paint(yellow, "warning:"), err)
 }

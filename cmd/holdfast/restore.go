@@ -170,8 +170,8 @@ func (r *restoreReport) text(a *app, w io.Writer) error {
 	} else if a.quiet {
 		return nil
 	}
-	fmt.Fprintf(w, "restored snapshot %s of set %s from target %s to %s\n", r.ID, r.Set, r.Target, r.Dir)
-	fmt.Fprintf(w, "captured %s, %s\n", local(r.CapturedAt), a.paint(gradeColour(string(r.Grade)), string(r.Grade)))
+	say(w, "restored snapshot %s of set %s from target %s to %s\n", r.ID, r.Set, r.Target, r.Dir)
+	say(w, "captured %s, %s\n", local(r.CapturedAt), a.paint(gradeColour(string(r.Grade)), string(r.Grade)))
 	t := &table{header: []string{"COMPONENT", "KIND", "SIZE", "CHECKS"}, right: []bool{2: true}}
 	for _, c := range r.Components {
 		t.add(c.Name, string(c.Kind), size(c.Size), checks(c.Checks))
@@ -189,7 +189,7 @@ func failedChecks(w io.Writer, components []restoreComponent) error {
 			if k.Result == manifest.OK || k.Detail == "" {
 				continue
 			}
-			if _, err := fmt.Fprintf(w, "%s: %s %s: %s\n", c.Name, k.Name, k.Result, k.Detail); err != nil {
+			if _, err := say(w, "%s: %s %s: %s\n", c.Name, k.Name, k.Result, k.Detail); err != nil {
 				return err
 			}
 		}

@@ -71,16 +71,17 @@ func (a *app) fail(f *failure) error {
 func (a *app) explain(f *failure) {
 	var bad config.Errors
 	if !errors.As(f.err, &bad) {
-		fmt.Fprintf(a.stderr, "%s %s\n", a.paint(red, "holdfast:"), f.Error())
+		say(a.stderr, "%s %s\n", a.paint(red, "holdfast:"), f)
 	}
 	for _, e := range bad {
-		fmt.Fprintf(a.stderr, "%s:%d:%d: %s\n%s", e.File, e.Line, e.Column, e.Message, e.Excerpt())
+		say(a.stderr, "%s:%d:%d: %s\n", e.File, e.Line, e.Column, e.Message)
+		_, _ = io.WriteString(a.stderr, e.Excerpt()) // the user's own file
 		if e.Hint != "" {
-			fmt.Fprintf(a.stderr, "     = %s\n", e.Hint)
+			say(a.stderr, "     = %s\n", e.Hint)
 		}
 	}
 	if f.hint != "" {
-		fmt.Fprintf(a.stderr, "  next: %s\n", f.hint)
+		say(a.stderr, "  next: %s\n", f.hint)
 	}
 }
 

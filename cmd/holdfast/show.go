@@ -99,9 +99,9 @@ func needs(f *found) showNeeds {
 
 func (r showReport) text(a *app, w io.Writer) error {
 	m := r.Manifest
-	fmt.Fprintf(w, "snapshot %s of set %s in target %s\n", m.ID, m.Set, r.Target)
+	say(w, "snapshot %s of set %s in target %s\n", m.ID, m.Set, r.Target)
 	line := func(name, format string, args ...any) {
-		fmt.Fprintf(w, "  %-9s %s\n", name, fmt.Sprintf(format, args...))
+		say(w, "  %-9s "+format+"\n", append([]any{name}, args...)...)
 	}
 	line("captured", "%s (%s)", local(m.CapturedAt), m.CapturedAt.UTC().Format(time.RFC3339))
 	line("by", "%s on %s", m.Tool, m.Host)
@@ -138,11 +138,11 @@ func (r showReport) text(a *app, w io.Writer) error {
 	fmt.Fprintln(w)
 	for _, c := range m.Components {
 		for _, fact := range facts(c.Facts) {
-			fmt.Fprintf(w, "%s: %s\n", c.Name, fact)
+			say(w, "%s: %s\n", c.Name, fact)
 		}
 		for _, check := range c.Checks {
 			if check.Detail != "" {
-				fmt.Fprintf(w, "%s: %s %s: %s\n", c.Name, check.Name, check.Result, check.Detail)
+				say(w, "%s: %s %s: %s\n", c.Name, check.Name, check.Result, check.Detail)
 			}
 		}
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -38,10 +37,10 @@ type status struct {
 // line writes the status for a log.
 func (s status) line(w io.Writer) {
 	if s.Total > 0 {
-		fmt.Fprintf(w, "%s: %s of %s (%d%%)\n", s.Task, size(s.Done), size(s.Total), s.Done*100/s.Total)
+		say(w, "%s: %s of %s (%d%%)\n", s.Task, size(s.Done), size(s.Total), s.Done*100/s.Total)
 		return
 	}
-	fmt.Fprintf(w, "%s: %s\n", s.Task, size(s.Done))
+	say(w, "%s: %s\n", s.Task, size(s.Done))
 }
 
 // size shows a number of bytes in IEC units.

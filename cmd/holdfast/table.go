@@ -17,10 +17,17 @@ type table struct {
 	header []string
 	right  []bool // columns that are aligned to the right: numbers
 	rows   [][]string
-	paint  func(column int, cell string) string // colours a cell that is laid out; may be nil
+	paint  func(column int, cell string) painted // colours a cell that is laid out; may be nil
 }
 
-func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
+// add adds a row. What may not reach a terminal is made visible, line feeds too.
+func (t *table) add(cells ...string) {
+	row := make([]string, len(cells))
+	for i, c := range cells {
+		row[i] = visible(c, `\n`)
+	}
+	t.rows = append(t.rows, row)
+}
 
 // write writes the table with lines of at most width characters, or of any
 // length when width is 0.
@@ -48,7 +55,7 @@ func (t *table) write(w io.Writer, width int) error {
 			}
 			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c))
 			if n > 0 && t.paint != nil {
-				c = t.paint(i, c)
+				c = string(t.paint(i, c))
 			}
 			switch {
 			case i < len(t.right) && t.right[i]:

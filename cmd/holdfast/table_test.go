@@ -30,7 +30,7 @@ func TestTable(t *testing.T) {
 	}
 
 	// Colour changes no column.
-	tab.paint = func(column int, cell string) string { return "<" + cell + ">" }
+	tab.paint = func(column int, cell string) painted { return painted("<" + cell + ">") }
 	var b strings.Builder
 	if err := tab.write(&b, 0); err != nil {
 		t.Fatal(err)

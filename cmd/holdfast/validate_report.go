@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -103,25 +102,25 @@ func (r validateReport) text(a *app, w io.Writer) error {
 			case len(s.Inconclusive) > 0:
 				verdict = a.paint(yellow, "inconclusive")
 			}
-			fmt.Fprintf(w, "target %s: snapshot %s: %s (level %s)\n", t.Target, s.ID, verdict, level)
+			say(w, "target %s: snapshot %s: %s (level %s)\n", t.Target, s.ID, verdict, level)
 			if s.Grade != "" && s.Grade != manifest.Good {
-				fmt.Fprintf(w, "  it was %s when it was made: see holdfast show\n", s.Grade)
+				say(w, "  it was %s when it was made: see holdfast show\n", s.Grade)
 			}
 			for _, f := range s.Findings {
-				fmt.Fprintf(w, "  %s\n", f)
+				say(w, "  %s\n", f)
 			}
 			for _, f := range s.Inconclusive {
-				fmt.Fprintf(w, "  could not tell: %s\n", f)
+				say(w, "  could not tell: %s\n", f)
 			}
 			for _, name := range sorted(s.Checks) {
-				fmt.Fprintf(w, "  %s: %s\n", name, checks(s.Checks[name]))
+				say(w, "  %s: %s\n", name, checks(s.Checks[name]))
 			}
 		}
 		if len(t.Marked) > 0 {
-			fmt.Fprintf(w, "target %s: %s marked as damaged: the next create stores what they held again\n", t.Target, count(len(t.Marked), "object"))
+			say(w, "target %s: %s marked as damaged: the next create stores what they held again\n", t.Target, count(len(t.Marked), "object"))
 		}
 		if t.Error != nil {
-			fmt.Fprintf(w, "target %s: %s %s\n", t.Target, a.paint(red, "failed:"), t.Error.Message)
+			say(w, "target %s: %s %s\n", t.Target, a.paint(red, "failed:"), t.Error.Message)
 		}
 	}
 	return nil

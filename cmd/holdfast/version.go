@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"runtime"
 	"runtime/debug"
@@ -43,7 +42,7 @@ func (r versionReport) text(_ *app, w io.Writer) error {
 	if !r.FTS5 {
 		fts5 = "without FTS5: full-text indexes are not checked; build with -tags sqlite_fts5"
 	}
-	_, err := fmt.Fprintf(w, "holdfast %s (%s, %s/%s)\nSQLite %s, %s\nrepository format %d\n",
+	_, err := say(w, "holdfast %s (%s, %s/%s)\nSQLite %s, %s\nrepository format %d\n",
 		r.Version, r.Go, r.OS, r.Arch, r.SQLite, fts5, r.Format)
 	return err
 }
