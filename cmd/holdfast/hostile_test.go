@@ -81,8 +81,6 @@ func TestRepositoryVectors(t *testing.T) {
 			restorable := expect == "ok" || expect == "restorable"
 			want := exitOK
 			switch {
-			case name == "bad-marker-missing":
-				want = exitUninitialised
 			case name == "bad-requires":
 				want = exitFormat
 			case expect != "ok":
