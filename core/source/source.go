@@ -15,6 +15,7 @@ package source
 import (
 	"context"
 	"io"
+	"slices"
 
 	"github.com/atocore/holdfast/core/manifest"
 )
@@ -95,6 +96,12 @@ const (
 	Quick
 	Full
 )
+
+// Unasked is what an inspection at level None reports of its checks: those that failed. Nobody asked for
+// a check, but what came to light on the way to the facts is not kept back.
+func Unasked(checks []manifest.Check) []manifest.Check {
+	return slices.DeleteFunc(checks, func(k manifest.Check) bool { return k.Result != manifest.Failed })
+}
 
 // Report is what an inspection of a staged or restored copy found.
 type Report struct {

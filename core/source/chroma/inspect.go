@@ -78,14 +78,17 @@ func takeCensus(ctx context.Context, dir string, level source.Level, baseline *m
 		failed: map[rule][]string{}, unsure: map[rule][]string{}, notes: map[rule][]string{},
 		done: rulePresent,
 	}
+	if level == source.None {
+		baseline = nil
+	}
 	if err := c.run(ctx, baseline); err != nil {
 		return source.Report{}, fmt.Errorf("inspect %s: %w", dir, err)
 	}
-	r := source.Report{Facts: &manifest.Facts{Chroma: c.facts}}
-	if level > source.None {
-		r.Checks = c.checks(baseline != nil)
+	checks := c.checks(baseline != nil)
+	if level == source.None {
+		checks = source.Unasked(checks)
 	}
-	return r, nil
+	return source.Report{Facts: &manifest.Facts{Chroma: c.facts}, Checks: checks}, nil
 }
 
 // census collects what the rules find.

@@ -73,5 +73,13 @@ func checkName(name string) error {
 	return nil
 }
 
-// fold maps names to the same key when a file system that ignores case may take them for one.
-func fold(s string) string { return strings.ToLower(strings.ToUpper(s)) }
+// fold maps names to the same key when they differ only in the case of ASCII letters. What else a file
+// system may take for one name depends on the file system: extracting there fails as the file exists.
+func fold(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' {
+			return r + ('a' - 'A')
+		}
+		return r
+	}, s)
+}

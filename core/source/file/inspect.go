@@ -20,7 +20,7 @@ const maxJSON = 64 << 20
 // Inspect looks into the staged or restored copy at path, of the given format ("" or JSON). What is
 // wrong with the copy is in the report; the error is for an inspection that could not be carried out.
 //
-// The checks are present and, with format JSON, json. At level None there are none.
+// The checks are present and, with format JSON, json. At level None they are made and told only when they fail.
 func Inspect(ctx context.Context, path, format string, level source.Level) (source.Report, error) {
 	if err := ctx.Err(); err != nil {
 		return source.Report{}, err
@@ -28,7 +28,7 @@ func Inspect(ctx context.Context, path, format string, level source.Level) (sour
 	facts := &manifest.FileFacts{Format: format}
 	r := source.Report{Facts: &manifest.Facts{File: facts}}
 	add := func(name string, result manifest.Result, id, detail string) {
-		if level > source.None {
+		if level > source.None || result == manifest.Failed {
 			r.Checks = append(r.Checks, manifest.Check{Name: name, Result: result, ID: id, Detail: manifest.ClipText(detail)})
 		}
 	}

@@ -23,21 +23,24 @@ import (
 //
 // The checks are, in this order: header; quick_check (Quick) or integrity_check (Full); tables,
 // which fails when a table of the baseline is gone and is left out without a baseline. A check that
-// has no sense after an earlier one failed is skipped. At level None there are no checks.
+// has no sense after an earlier one failed is skipped. At level None there is no check but
+// what failed on the way to the facts.
 func Inspect(ctx context.Context, path string, level source.Level, baseline *manifest.SQLiteFacts) (source.Report, error) {
 	return inspect(ctx, path, level, baseline, source.Patience)
 }
 
 func inspect(ctx context.Context, path string, level source.Level, baseline *manifest.SQLiteFacts, patience func(int64) time.Duration) (source.Report, error) {
 	in := &inspection{path: path, level: level, facts: &manifest.SQLiteFacts{Rows: map[string]int64{}}, patience: patience}
+	if level == source.None {
+		baseline = nil
+	}
 	if err := in.run(ctx, baseline); err != nil {
 		return source.Report{}, fmt.Errorf("inspect %s: %w", path, err)
 	}
-	r := source.Report{Facts: &manifest.Facts{SQLite: in.facts}}
-	if level > source.None {
-		r.Checks = in.checks
+	if level == source.None {
+		in.checks = source.Unasked(in.checks)
 	}
-	return r, nil
+	return source.Report{Facts: &manifest.Facts{SQLite: in.facts}, Checks: in.checks}, nil
 }
 
 // CheckIntegrity runs quick_check (Quick) or integrity_check (Full) on the staged or restored copy
