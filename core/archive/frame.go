@@ -137,6 +137,9 @@ func (d *frameDecoder) decode(buf, stored []byte, size int) ([]byte, error) {
 	if h.Skippable || !h.HasFCS || !h.HasCheckSum || h.DictionaryID != 0 || h.FrameContentSize != uint64(size) {
 		return nil, bad(BadFrame, "the header does not declare a checksum and %d bytes", size)
 	}
+	if stored[4]&0x10 != 0 {
+		return nil, bad(BadFrame, "the unused bit of its descriptor is set")
+	}
 	if err := endsFrame(stored, h); err != nil {
 		return nil, err
 	}

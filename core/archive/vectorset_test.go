@@ -116,6 +116,9 @@ func (w vectorWriter) frames() {
 	frame("skippable-behind", TrailingData, "a skippable frame behind a good one", text, 4096, append(clone(good), 0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4))
 	frame("second-behind", TrailingData, "an empty frame behind a good one", text, 4096, append(clone(good), w.enc.EncodeAll([]byte{}, nil)...))
 	frame("byte-behind", TrailingData, "a byte behind the frame", text, 4096, append(clone(good), 0))
+	set := func(bit byte) []byte { b := clone(good); b[4] |= bit; return b }
+	frame("bit-unused", BadFrame, "the unused bit of the descriptor is set", text, 4096, set(0x10))
+	frame("bit-reserved", BadCompression, "the reserved bit of the descriptor is set", text, 4096, set(0x08))
 	frame("magic", BadCompression, "another magic number", text, 4096, append([]byte{0x28, 0xb5, 0x2f, 0xfc}, good[4:]...))
 	frame("checksum", BadCompression, "a bit of the checksum flipped", text, 4096, flip(good, len(good)-1))
 	frame("content", BadCompression, "a bit of a raw block flipped", noise(512, "raw"), 512, flip(storeFrame(nil, noise(512, "raw")), 20))
