@@ -48,6 +48,10 @@ func goodRepositories(t *testing.T) {
 		"b7c1/data_level0.bin": pages(3, 4096, "vectors")[:10000], "b7c1/length.bin": {}, "chroma.sqlite3": pages(2, 4096, "chroma"),
 		"long/" + strings.Repeat("ü", 120): []byte("a name that needs a PAX record\n"),
 	}
+	folded := newBuilder(t, "good-unicode-case")
+	folded.snapshot(chroma(t, []string{"\u00c9", "\u00e9"}, map[string][]byte{"\u00c9": []byte("capital\n"), "\u00e9": []byte("small\n")}))
+	folded.finish("ok", "names that differ in the case of a letter that is not ASCII")
+
 	names := []string{"b7c1/data_level0.bin", "b7c1/length.bin", "chroma.sqlite3", "long/" + strings.Repeat("ü", 120)}
 	first := newBuilder(t, "good-first")
 	first.snapshot(database(pages(6, 4096, "db")), registry("{\"projects\": []}\n"), chroma(t, names, members))
@@ -318,6 +322,10 @@ func hostileTars(t *testing.T) {
 		"fifo":      {{Name: "evil", Typeflag: tar.TypeFifo}},
 		"directory": {{Name: "evil/", Typeflag: tar.TypeDir}},
 		"twice":     {{Name: "a", Typeflag: tar.TypeReg}, {Name: "a", Typeflag: tar.TypeReg}},
+		"backslash": {{Name: "a\\b", Typeflag: tar.TypeReg}},
+		"c1":        {{Name: "a\u0085b", Typeflag: tar.TypeReg}},
+		"element":   {{Name: strings.Repeat("e", 256), Typeflag: tar.TypeReg}},
+		"case-dir":  {{Name: "a/b", Typeflag: tar.TypeReg}, {Name: "A/c", Typeflag: tar.TypeReg}},
 		"case":      {{Name: "a", Typeflag: tar.TypeReg}, {Name: "A", Typeflag: tar.TypeReg}},
 		"prefix":    {{Name: "a", Typeflag: tar.TypeReg}, {Name: "a/b", Typeflag: tar.TypeReg}},
 	} {

@@ -3,7 +3,7 @@
 import os
 import tarfile
 
-from strict import Refused, need
+from strict import Refused, fold, need
 
 BLOCK = 512
 
@@ -32,12 +32,12 @@ def check(member, files, folders):
     need(not any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 for c in name) and "\\" not in name, f"a member of the tar is named {name!r}")
     elements = name.split("/")
     need(all(e not in ("", ".", "..") and len(e.encode("utf-8")) <= 255 for e in elements), f"a member of the tar is named {name!r}")
-    folded = name.upper().lower()
+    folded = fold(name)
     need(folded not in files and folded not in folders, f"{name!r} is in the tar twice, or is a directory as well")
     files[folded] = name
     for n in range(1, len(elements)):
         folder = "/".join(elements[:n])
-        folded = folder.upper().lower()
+        folded = fold(folder)
         need(folded not in files, f"{folder!r} in the tar is a file and a directory")
         need(folders.setdefault(folded, folder) == folder, f"two directories in the tar differ only in case: {folder!r}")
 
