@@ -108,6 +108,9 @@ func (f *Facts) normal() *Facts {
 // *DecodeError. A signature block behind the document is split off and not looked at. A document of
 // another format is UnsupportedFormat, whatever else is in it.
 func Decode(b []byte) (*Manifest, error) {
+	if len(b) > MaxBytes {
+		return nil, &DecodeError{TooLarge, fmt.Sprintf("%d bytes, at most %d", len(b), MaxBytes)}
+	}
 	body, _, err := Split(b)
 	if err != nil {
 		return nil, orOtherFormat(err, b)

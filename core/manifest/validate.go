@@ -36,6 +36,9 @@ var (
 // ValidTag reports whether s can be a tag: a name, or name=value.
 func ValidTag(s string) bool { return tagForm.MatchString(s) }
 
+// ValidReasonID reports whether s may be the identifier of a reason or a check.
+func ValidReasonID(s string) bool { return idWord.MatchString(s) }
+
 // validOrigin accepts an id and, for a folder of the original tool, a plain stamp.
 func validOrigin(s string) bool {
 	_, err := ParseID(s)

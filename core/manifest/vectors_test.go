@@ -161,6 +161,7 @@ func TestTooLarge(t *testing.T) {
 		want string
 	}{
 		"manifest":         {"manifest", spaces(MaxBytes + 1), TooLarge},
+		"signatures count": {"manifest", append(spaces(MaxBytes-3), "\n\u2014 x\n"...), TooLarge},
 		"members":          {"manifest", members(maxMembers + 1), TooLarge},
 		"members fit":      {"manifest", members(maxMembers), UnknownField},
 		"marker":           {"marker", spaces(MaxNoteBytes + 1), TooLarge},
