@@ -1,6 +1,7 @@
 package backup_test
 
 import (
+	"crypto/rand"
 	"strings"
 	"testing"
 	"time"
@@ -69,6 +70,27 @@ func futureSnapshot(t *testing.T, remembers bool) {
 		}
 		if full := checked(r, "db", "integrity_check"); full != (want == 2) {
 			t.Errorf("snapshot %d was checked in full: %v", want, full)
+		}
+	}
+}
+
+// A manifest with the greatest sequence keeps no snapshot from being made.
+func TestGreatestSequence(t *testing.T) {
+	w := backuptest.New(t, "nas")
+	m := *w.Good().Targets[0].Manifest
+	var err error
+	if m.ID, err = manifest.NewID(w.Now.Add(time.Minute), rand.Reader); err != nil {
+		t.Fatal(err)
+	}
+	m.Sequence = manifest.MaxInt
+	b, err := manifest.Encode(&m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Mem["nas"].Set(manifest.ManifestKey(backuptest.Set, m.ID), b)
+	for range 2 {
+		if got := w.Good().Targets[0].Manifest.Sequence; got != manifest.MaxInt {
+			t.Errorf("sequence %d", got)
 		}
 	}
 }

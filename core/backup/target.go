@@ -67,7 +67,7 @@ func (t *targetRun) begin(ctx context.Context, r *run) (err error) {
 func (t *targetRun) commit(ctx context.Context, r *run, components []packedComponent) error {
 	m := manifest.Manifest{
 		Format: manifest.Format, CapturedAt: r.cut.Instant, Host: r.Host, Tool: r.Tool, Parent: t.parent,
-		Sequence: t.sequence + 1, Tags: r.Tags, Grade: r.report.Grade, Reasons: r.report.Reasons,
+		Sequence: min(t.sequence, manifest.MaxInt-1) + 1, Tags: r.Tags, Grade: r.report.Grade, Reasons: r.report.Reasons,
 	}
 	for _, c := range components {
 		m.Components = append(m.Components, c.forTarget[t])
