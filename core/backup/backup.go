@@ -29,7 +29,7 @@ import (
 type Component struct {
 	Source   source.Source
 	Format   string // for kind file: "json" or ""
-	Optional bool   // its absence is a note, unless the newest good snapshot has it
+	Optional bool   // its absence is a note, unless it was there in the newest good snapshot that was to have it
 }
 
 // CheckMode says which checks a create makes on what it captured.
@@ -242,7 +242,7 @@ func (r *run) end(ctx context.Context) {
 
 // commit votes in every target that is left.
 func (r *run) commit(ctx context.Context, components []packedComponent) {
-	r.grade(components)
+	r.grade(ctx, components)
 	var g sync.WaitGroup
 	for _, t := range r.targets {
 		if t.Err != nil {

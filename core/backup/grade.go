@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
+	"slices"
 
 	"github.com/atocore/holdfast/core/manifest"
 	"github.com/atocore/holdfast/core/repository"
@@ -89,15 +89,15 @@ const idFullChecksDue = "full_checks_due"
 const fullChecks = "full_checks"
 
 // grade decides what the snapshot is worth, and why.
-func (r *run) grade(components []packedComponent) {
+func (r *run) grade(ctx context.Context, components []packedComponent) {
 	r.report.Grade = manifest.Good
 	for _, c := range r.Components {
 		name := c.Source.Name()
 		err := r.cut.Failed[name]
 		switch {
 		case err == nil:
-		case c.Optional && errors.Is(err, source.ErrAbsent) && !r.hadBefore(name):
-			r.reason(manifest.Good, name, "component_absent", fmt.Sprintf("optional, and not there: %v", err))
+		case c.Optional && errors.Is(err, source.ErrAbsent) && !r.hadBefore(ctx, name):
+			r.reason(manifest.Good, name, idAbsent, fmt.Sprintf("optional, and not there: %v", err))
 		default:
 			id := source.ErrorID(err)
 			if id == "" {
@@ -122,29 +122,26 @@ func (r *run) grade(components []packedComponent) {
 	}
 }
 
-// hadBefore reports whether the newest good snapshot that is known has the component.
-func (r *run) hadBefore(name string) bool {
-	for _, t := range r.targets {
-		if t.history == nil {
-			continue
-		}
-		for _, m := range t.history.usable {
-			if m.Grade == manifest.Good && !m.HasTag(manifest.PreRestore) {
-				return m.Component(name) != nil
-			}
-		}
-	}
-	return false
+// hadBefore reports whether the component was there in the newest good snapshot that was to have it: one that
+// has it, or says that it was absent. A create that left it out on purpose says nothing.
+func (r *run) hadBefore(ctx context.Context, name string) bool {
+	m := r.newestKnown(ctx, func(m *manifest.Manifest) bool {
+		return yardstick(m) && (m.Component(name) != nil || slices.ContainsFunc(m.Reasons, func(r manifest.Reason) bool {
+			return r.Component == name && r.ID == idAbsent
+		}))
+	})
+	return m != nil && m.Component(name) != nil
 }
 
-var idWord = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
+// idAbsent is the note of a good snapshot whose optional component was not there.
+const idAbsent = "component_absent"
 
 // reason notes why the grade is at best g.
 func (r *run) reason(g manifest.Grade, component, id, message string) {
 	if g == manifest.Suspect || g == manifest.Degraded && r.report.Grade == manifest.Good {
 		r.report.Grade = g
 	}
-	if !idWord.MatchString(id) {
+	if !manifest.ValidReasonID(id) {
 		id = "failed"
 	}
 	r.report.Reasons = append(r.report.Reasons, manifest.Reason{Component: component, ID: id, Message: manifest.ClipText(message)})

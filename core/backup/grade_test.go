@@ -123,6 +123,49 @@ func TestUnchecked(t *testing.T) {
 	}
 }
 
+// An optional component that has gone is told also when creates that left it out on purpose came since; when it was
+// gone on purpose in the last good snapshot that looked for it, it is a note.
+func TestOptionalMasked(t *testing.T) {
+	w := backuptest.New(t, "nas")
+	w.Chroma()
+	w.Optional["chroma"] = true
+	without := func() *backup.Report {
+		t.Helper()
+		r, err := w.Create(func(o *backup.Options) {
+			o.Components = slices.DeleteFunc(o.Components, func(c backup.Component) bool { return c.Source.Name() == "chroma" })
+		})
+		if err != nil || r.Grade != manifest.Good {
+			t.Fatalf("%v, %s, %+v", err, r.Grade, r.Reasons)
+		}
+		return r
+	}
+	aside := w.Path("aside")
+	move := func(from, to string) {
+		t.Helper()
+		if err := os.Rename(from, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	move(w.Path("chroma"), aside)
+	for range 2 {
+		if r := w.Good(); len(r.Reasons) != 1 || r.Reasons[0].ID != "component_absent" {
+			t.Errorf("never there: %+v", r.Reasons)
+		}
+		without()
+	}
+	move(aside, w.Path("chroma"))
+	w.Good()
+	without()
+	without()
+	move(w.Path("chroma"), aside)
+	for range 2 {
+		if r := w.Made(); r.Grade != manifest.Degraded || len(r.Reasons) != 1 || r.Reasons[0].ID != "chroma_absent" {
+			t.Errorf("gone: %s, %+v", r.Grade, r.Reasons)
+		}
+		without()
+	}
+}
+
 // Without anything there is no snapshot.
 func TestNothingCaptured(t *testing.T) {
 	w := backuptest.New(t, "nas")
