@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -104,12 +105,12 @@ func (d *doctor) components(ctx context.Context) {
 			continue
 		}
 		n, err := s.Estimate(ctx)
-		if err == nil && c.Kind == config.SQLite {
-			err = s.Prepare(ctx, "") // looks at the header, and copies nothing
-		}
 		err = errors.Join(err, s.Close())
 		if err == nil {
 			err = readable(c.Path)
+		}
+		if err == nil {
+			err = freeze(ctx, c)
 		}
 		switch {
 		case errors.Is(err, source.ErrAbsent) && c.Optional:
@@ -118,6 +119,9 @@ func (d *doctor) components(ctx context.Context) {
 			f := classify(ctx, err)
 			f.hint = "correct its path, or add optional: true if it may be absent"
 			d.fail(subject, f)
+		case errors.Is(err, source.ErrBusy):
+			d.need += n
+			d.warn(subject, source.ErrorID(err), "run doctor again; a create waits for as long as freeze_timeout says", "%v", err)
 		case err != nil:
 			d.fail(subject, classify(ctx, err))
 		default:
@@ -125,6 +129,37 @@ func (d *doctor) components(ctx context.Context) {
 			d.ok(subject, "%s %s, %s to stage", c.Kind, c.Path, size(n))
 		}
 	}
+}
+
+// doctorWait is for how long doctor waits for the lock of a live store.
+const doctorWait = source.Wait(2 * time.Second)
+
+// freeze pins the component as a create does, and lets it go: what SQLite itself
+// needs, such as a -shm file or no hot journal, shows only then. Of Chroma it is
+// the database: to freeze it all would be to copy it all.
+func freeze(ctx context.Context, c config.Component) (err error) {
+	if c.Kind == config.Chroma {
+		c.Kind, c.Path = config.SQLite, filepath.Join(c.Path, "chroma.sqlite3")
+	}
+	if c.Kind == config.SQLite {
+		c.Mode = ""
+	}
+	s, err := openSource(c)
+	if err != nil {
+		return err
+	}
+	dir, remove, err := scratchFor(nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close(), remove()) }()
+	if err := s.Prepare(ctx, dir); err != nil {
+		return err
+	}
+	if err := s.Freeze(ctx, doctorWait); err != nil {
+		return err
+	}
+	return s.Thaw()
 }
 
 func readable(path string) error {
