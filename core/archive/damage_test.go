@@ -97,6 +97,21 @@ func TestDamageIsReported(t *testing.T) {
 	}
 }
 
+// TestOverlapIsTheIndexs: frames that overlap are no damage of the volume, and are not told as such.
+func TestOverlapIsTheIndexs(t *testing.T) {
+	s := store{}
+	_, recipes := snapshot(t, s, []source.Part{bytesPart("", nil, noise(3<<20, "frames"), 0)})
+	r := recipes[0]
+	r.Frames[1].Offset -= 10
+	for _, damaged := range []func(VolumeID, error){nil, func(v VolumeID, err error) { t.Errorf("volume %s: %v", v, err) }} {
+		err := Read(t.Context(), r, ReadOptions{Open: s.open, Workers: 1, Damaged: damaged})
+		var format *FormatError
+		if !errors.As(err, &format) || format.ID != BadPlace || errors.As(err, new(*DamageError)) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
 // TestDamagedIndex flips, cuts and repeats bytes of the plain message: an error with an identifier, or a
 // recipe; never a panic. What a flip makes of a recipe is caught by the index's hash in the manifest.
 func TestDamagedIndex(t *testing.T) {

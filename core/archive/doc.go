@@ -7,8 +7,10 @@
 // [Refresh] decides which old volumes are no longer leaned on.
 //
 // The package knows no targets: volumes leave through PackOptions.Emit and come back through an
-// [Opener]. It keeps recipes, volumes and indexes in nameless scratch files, so memory is bounded by
-// the number of workers, not by the size of a store.
+// [Opener]. It keeps chunks, volumes and indexes in nameless scratch files. In memory are a few MiB for
+// each worker, and of every recipe that is open its volumes, frames and parts: some 100 bytes for each
+// frame, of which a store has about one for each MiB, and at most 65,536 parts with 16 MiB of names. A
+// hostile index can name a frame for each of its chunks; [Limits] bound these.
 //
 // The format is specified in FORMAT.md beside core/manifest; index.proto is the schema of an index. Bytes
 // that are not a frame or an index are a [FormatError] with a stable identifier, bytes of a volume that are

@@ -57,6 +57,10 @@ const gap = 256 << 10
 // Read goes through the recipe's volumes in the order of their frames: each frame that is needed is
 // fetched and decoded once, its chunks are verified by their ids and written to all their places. The
 // order of the stream would decode a frame once for each run of its chunks.
+//
+// It holds the recipe's frames, 8 bytes for each of at most 4 Mi chunks at a time, and a few MiB for
+// each worker. What is wrong with a volume is a *DamageError; frames that overlap are the index's fault,
+// a *FormatError, which ends reading whether Damaged is set or not.
 func Read(ctx context.Context, r *Recipe, o ReadOptions) error {
 	if o.End == 0 {
 		o.End = r.count
@@ -228,7 +232,7 @@ func (d *reader) fetchSpan(ctx context.Context, volume uint32, sp span, free cha
 	for _, n := range sp.frames {
 		f := d.r.Frames[d.s.frames[n]]
 		if f.Offset < at {
-			return damage{fmt.Errorf("frames overlap at %d", f.Offset)}
+			return bad(BadPlace, "the index lets frames overlap at %d of volume %s", f.Offset, d.r.Volumes[volume])
 		}
 		if _, err := io.CopyN(io.Discard, in, f.Offset-at); err != nil {
 			return short(err)

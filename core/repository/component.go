@@ -155,11 +155,15 @@ func digest(s string) (sum [sha256.Size]byte) {
 	return sum
 }
 
-// Explain names the object when err speaks of a damaged volume; other errors are returned as they are.
+// Explain names the object when err speaks of a damaged volume or of an index that contradicts itself;
+// other errors are returned as they are.
 func (c *Component) Explain(err error) error {
 	var bad *archive.DamageError
 	if errors.As(err, &bad) && c.volumes[bad.Volume] != nil {
 		return &ObjectError{Key: c.volumes[bad.Volume].Key, Err: bad.Err}
+	}
+	if bad == nil && errors.As(err, new(*archive.FormatError)) {
+		return &ObjectError{Key: c.Index[0].Key, Err: err}
 	}
 	return err
 }
