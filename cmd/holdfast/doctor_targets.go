@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -34,13 +32,12 @@ func (d *doctor) target(ctx context.Context, subject string, p place, t config.T
 		return err
 	}
 	defer o.close()
-	// Put, put again, delete: it can be written, it keeps if-absent, and it forgets.
-	key := make([]byte, 8)
-	if _, err := rand.Read(key); err != nil {
+	keeps, err := probe(ctx, o.Store, d.now())
+	if err != nil {
 		return err
 	}
-	if err := o.Store.ProbeIfAbsent(ctx, "doctor/"+hex.EncodeToString(key)); err != nil {
-		return err
+	if !keeps {
+		d.warn(subject, "if_absent_ignored", "keep the repository where put-if-absent holds", "%s", ignoresIfAbsent)
 	}
 	claimed, err := o.Claimed(ctx)
 	if err != nil {

@@ -45,7 +45,7 @@ func golden() map[string]any {
 		"summary.init": initReport{
 			head: summary("init", exitOK), Config: "/etc/holdfast/holdfast.yaml", Written: true, Set: "atocore",
 			Components: []initComponent{{"registry", config.File, "/srv/config/project-registry.json", true}},
-			Targets:    []initTarget{{"nas", repo, true}},
+			Targets:    []initTarget{{"nas", repo, true, ""}},
 		},
 		"summary.create": createReport{
 			head: summary("create", exitIncomplete), Set: "atocore", CapturedAt: at, Grade: manifest.Degraded,

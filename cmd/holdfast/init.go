@@ -38,8 +38,9 @@ type initComponent struct {
 
 type initTarget struct {
 	Name       string `json:"name"`
-	Repository string `json:"repository"` // its id
-	Created    bool   `json:"created"`    // false: it was one already
+	Repository string `json:"repository"`        // its id
+	Created    bool   `json:"created"`           // false: it was one already
+	Warning    string `json:"warning,omitempty"` // what the target lacks
 }
 
 type initFlags struct {
@@ -53,7 +54,8 @@ func newInit(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Write holdfast.yaml for an AtoCore layout, probe the targets and mark them",
-		Long: `Write a commented holdfast.yaml and make each target a repository.
+		Long: `Write a commented holdfast.yaml and make each target a repository, after a probe that it
+can be written and keeps put-if-absent: one that does not is used with a warning.
 
 The live store is looked for in --data, else $ATOCORE_DATA_DIR, else ./data: db/*.db,
 config/project-registry.json and chroma/. An existing configuration is never
@@ -127,6 +129,9 @@ func (a *app) init(ctx context.Context, f initFlags, write bool) error {
 		if err != nil {
 			return fmt.Errorf("mark target %s: %w", t.Name, err)
 		}
+		if marked.Warning != "" && !a.json {
+			a.warn(fmt.Errorf("target %s: %s", t.Name, marked.Warning))
+		}
 		r.Targets = append(r.Targets, marked)
 	}
 	// The file comes last: until it is there, init can be run again as it was.
@@ -152,7 +157,7 @@ func (a *app) mark(ctx context.Context, c *config.Config, t config.Target, force
 	if err == nil {
 		id = r.ID
 	}
-	created := false
+	created, warning := false, ""
 	if err == nil || errors.Is(err, repository.ErrNotInitialised) {
 		replaced := seen.Check(c.Set, t.Name, id)
 		switch {
@@ -163,6 +168,13 @@ func (a *app) mark(ctx context.Context, c *config.Config, t config.Target, force
 		default:
 			err = nil
 		}
+		keeps := true
+		if err == nil {
+			keeps, err = probe(ctx, store, a.now())
+		}
+		if !keeps && err == nil {
+			warning = ignoresIfAbsent
+		}
 		if err == nil {
 			r, created, err = repository.Init(ctx, store, rand.Reader)
 		}
@@ -170,7 +182,7 @@ func (a *app) mark(ctx context.Context, c *config.Config, t config.Target, force
 	if err := errors.Join(err, store.Close()); err != nil {
 		return initTarget{}, err
 	}
-	return initTarget{t.Name, r.ID, created}, nil
+	return initTarget{t.Name, r.ID, created, warning}, nil
 }
 
 // draft makes the configuration that is to be written to path.
