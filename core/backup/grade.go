@@ -9,7 +9,9 @@ import (
 	"github.com/atocore/holdfast/core/manifest"
 	"github.com/atocore/holdfast/core/repository"
 	"github.com/atocore/holdfast/core/source"
+	"github.com/atocore/holdfast/core/source/chroma"
 	"github.com/atocore/holdfast/core/source/kinds"
+	"github.com/atocore/holdfast/core/source/sqlite"
 )
 
 // due is how deep a component's copy is looked into, and what it is compared with.
@@ -114,12 +116,22 @@ func (r *run) grade(ctx context.Context, components []packedComponent) {
 			}
 			switch k.Result {
 			case manifest.Failed:
-				r.reason(manifest.Suspect, p.name, id, k.Name+" failed: "+k.Detail)
+				r.reason(manifest.Suspect, p.name, id, k.Name+" failed"+wayOut(k.ID)+": "+k.Detail)
 			case manifest.Inconclusive:
 				r.reason(manifest.Degraded, p.name, id, k.Name+" did not run: "+k.Detail)
 			}
 		}
 	}
+}
+
+// wayOut says, of a check that compares with the newest good snapshot, how to have it compare with this one.
+// It would fail for ever, and the message has no room for it behind a long list.
+func wayOut(id string) string {
+	switch id {
+	case sqlite.IDTableMissing, chroma.IDCollections:
+		return " (if that is meant, run holdfast create --check none once)"
+	}
+	return ""
 }
 
 // hadBefore reports whether the component was there in the newest good snapshot that was to have it: one that

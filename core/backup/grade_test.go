@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/atocore/holdfast/core/backup"
@@ -163,6 +164,34 @@ func TestOptionalMasked(t *testing.T) {
 			t.Errorf("gone: %s, %+v", r.Grade, r.Reasons)
 		}
 		without()
+	}
+}
+
+// A table, or all collections, that are gone on purpose: the reason names the way out, and it is one.
+func TestWayOut(t *testing.T) {
+	for component, drop := range map[string]func(*testing.T, *backuptest.World){
+		"db":     func(_ *testing.T, w *backuptest.World) { w.Exec("DROP TABLE other") },
+		"chroma": dropCollections,
+	} {
+		t.Run(component, func(t *testing.T) {
+			w := backuptest.New(t, "nas")
+			w.Chroma()
+			w.Exec("CREATE TABLE other(x)")
+			w.Good()
+			drop(t, w)
+			for range 2 {
+				r := w.Made()
+				if r.Grade != manifest.Suspect || len(r.Reasons) != 1 || r.Reasons[0].Component != component || !strings.Contains(r.Reasons[0].Message, "run holdfast create --check none once") {
+					t.Errorf("%s, %+v", r.Grade, r.Reasons)
+				}
+			}
+			if r, err := w.Create(func(o *backup.Options) { o.Check = backup.CheckNone }); err != nil || r.Grade != manifest.Good {
+				t.Errorf("%v, %s, %+v", err, r.Grade, r.Reasons)
+			}
+			if r := w.Made(); r.Grade != manifest.Good {
+				t.Errorf("the next: %s, %+v", r.Grade, r.Reasons)
+			}
+		})
 	}
 }
 
