@@ -25,6 +25,8 @@ type app struct {
 	now    func() time.Time
 	code   exitCode
 
+	noDoctor bool // the hint to see doctor leads nowhere
+
 	configPath string
 	json       bool
 	quiet      bool

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -33,7 +34,12 @@ func (d *doctor) warn(subject, id, hint, format string, args ...any) {
 }
 
 func (d *doctor) fail(subject string, f *failure) {
-	d.checks = append(d.checks, doctorCheck{Subject: subject, Result: doctorFailed, ID: f.id, Hint: f.hint, Detail: f.Error(), code: f.code})
+	hint := f.hint
+	if hint == seeDoctor {
+		hint = ""
+	}
+	detail := strings.TrimPrefix(f.Error(), subject+": ")
+	d.checks = append(d.checks, doctorCheck{Subject: subject, Result: doctorFailed, ID: f.id, Hint: hint, Detail: detail, code: f.code})
 }
 
 // minSQLite has the fix of the WAL-reset bug, which could corrupt a database

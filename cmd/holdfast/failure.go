@@ -82,9 +82,11 @@ func classify(ctx context.Context, err error) *failure {
 	return &failure{code: exitFailed, id: "failed", err: err}
 }
 
+const seeDoctor = "see holdfast doctor"
+
 // targetFailure is what a target's own error means for the exit code.
 func targetFailure(err error) *failure {
-	f := &failure{code: exitTarget, id: "target_failed", err: err, hint: "see holdfast doctor"}
+	f := &failure{code: exitTarget, id: "target_failed", err: err, hint: seeDoctor}
 	switch target.KindOf(err) {
 	case target.KindDenied:
 		f.id = "target_denied"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -49,7 +50,21 @@ func (a *app) places(p placeFlags) ([]place, *config.Config, error) {
 		if len(p.targets) > 0 {
 			return nil, nil, usage(errors.New("--from and --target exclude each other"))
 		}
-		open := func(ctx context.Context) (target.Target, error) { return builtin.OpenURL(ctx, p.from) }
+		if err := builtin.CheckURL(p.from); err != nil {
+			var e *target.Error
+			if errors.As(err, &e) {
+				err = e.Err
+			}
+			return nil, nil, usage(fmt.Errorf("--from: %w", err))
+		}
+		a.noDoctor = true // it looks at a configuration
+		open := func(ctx context.Context) (target.Target, error) {
+			t, err := builtin.OpenURL(ctx, p.from)
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil, &failure{code: exitTarget, id: "target_unreachable", err: fmt.Errorf("%s does not exist", p.from), hint: "mount the disk that holds it, or correct the URL"}
+			}
+			return t, err
+		}
 		return []place{{name: p.from, open: open, set: p.set}}, nil, nil
 	}
 	c, err := a.config()
@@ -139,10 +154,13 @@ func (a *app) connect(ctx context.Context, p place) (*opened, error) {
 	}
 	store := target.Open(p.name, t, target.Options{})
 	r, err := repository.Open(ctx, store)
-	if errors.Is(err, repository.ErrNotInitialised) && p.seen != nil {
+	notHere := errors.Is(err, repository.ErrNotInitialised)
+	if notHere && p.seen != nil {
 		if replaced := p.seen.Check(p.set, p.name, ""); replaced != nil {
 			err = replaced
 		}
+	} else if notHere { // init is for what a configuration names
+		err = fmt.Errorf("%s: %w", p.name, repository.ErrNotInitialised)
 	}
 	if err != nil {
 		return nil, errors.Join(err, store.Close())

@@ -37,6 +37,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	} else { // the work is done, but whoever asked will not know what came of it
 		f = &failure{code: max(a.code, exitFailed), id: "output_failed", err: fmt.Errorf("write to stdout: %w", a.stdout.err)}
 	}
+	if a.noDoctor && f.hint == seeDoctor {
+		f.hint = ""
+	}
 	if a.json || errors.As(err, new(flagError)) && slices.ContainsFunc(args, isJSONFlag) {
 		_ = a.fail(f) // when stdout is gone, the code is all that is left to say
 		return f.code

@@ -46,32 +46,47 @@ func Create(ctx context.Context, plugin string, config map[string]any) (target.T
 }
 
 // OpenURL opens the target that a URL names, for a restore without a
-// configuration. file:///path is the directory /path; percent signs escape as in
-// every URL. Another scheme, a host, a query or a fragment is ErrInvalid.
+// configuration. See CheckURL.
 func OpenURL(ctx context.Context, rawurl string) (target.Target, error) {
+	path, err := parseURL(rawurl)
+	if err != nil {
+		return nil, err
+	}
+	return Open(ctx, "local", map[string]any{"path": path})
+}
+
+// CheckURL reports what is wrong with a URL, and touches nothing. file:///path is the directory /path; percent signs escape as in
+// every URL. Another scheme, a host, a query or a fragment is ErrInvalid.
+func CheckURL(rawurl string) error {
+	_, err := parseURL(rawurl)
+	return err
+}
+
+// parseURL returns the directory that a URL names.
+func parseURL(rawurl string) (string, error) {
 	u, err := url.Parse(rawurl)
 	if err != nil {
 		// The error's own text quotes the URL, and so a password in it.
 		if e := (*url.Error)(nil); errors.As(err, &e) {
 			err = e.Err
 		}
-		return nil, invalid("the URL cannot be read: %w", err)
+		return "", invalid("the URL cannot be read: %w", err)
 	}
 	switch {
 	case u.Scheme == "":
-		return nil, invalid("%q is no URL: a directory is written file:///absolute/path", rawurl)
+		return "", invalid("%q is no URL: a directory is written file:///absolute/path", rawurl)
 	case u.Scheme != "file":
-		return nil, invalid("%s: this version opens no %s:// targets, only file://", u.Redacted(), u.Scheme)
+		return "", invalid("%s: this version opens no %s:// targets, only file://", u.Redacted(), u.Scheme)
 	case u.Host != "" && u.Host != "localhost", u.User != nil:
-		return nil, invalid("%s names a host: a directory is written file:///absolute/path, with three slashes", u.Redacted())
+		return "", invalid("%s names a host: a directory is written file:///absolute/path, with three slashes", u.Redacted())
 	case u.Opaque != "" || !filepath.IsAbs(u.Path):
-		return nil, invalid("%s: the path is not absolute: a directory is written file:///absolute/path", u.Redacted())
+		return "", invalid("%s: the path is not absolute: a directory is written file:///absolute/path", u.Redacted())
 	case u.RawQuery != "" || u.ForceQuery:
-		return nil, invalid("%s: file:// takes no parameters; a question mark in the path is written %%3F", u.Redacted())
+		return "", invalid("%s: file:// takes no parameters; a question mark in the path is written %%3F", u.Redacted())
 	case u.Fragment != "":
-		return nil, invalid("%s: file:// takes no fragment; a hash in the path is written %%23", u.Redacted())
+		return "", invalid("%s: file:// takes no fragment; a hash in the path is written %%23", u.Redacted())
 	}
-	return Open(ctx, "local", map[string]any{"path": filepath.Clean(u.Path)})
+	return filepath.Clean(u.Path), nil
 }
 
 // opened keeps a nil *local.Target from becoming a target that is not nil.
