@@ -282,3 +282,20 @@ func TestCancelledAnywhere(t *testing.T) {
 	}
 	settled(t, w, 0, committed)
 }
+
+// unswept is a target in which what killed puts left cannot be removed.
+type unswept struct{ target.Target }
+
+func (unswept) RemoveStale(context.Context) (int, error) {
+	return 0, &target.Error{Op: "sweep", Kind: target.KindDenied}
+}
+
+// What killed puts left and cannot be removed is a note beside the snapshot.
+func TestStaleStays(t *testing.T) {
+	w := backuptest.New(t, "nas")
+	w.Stores = []*target.Store{target.Open("nas", unswept{w.Mem["nas"]}, target.Options{})}
+	r := w.Good().Targets[0]
+	if len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "killed puts") || !strings.Contains(r.Notes[0], "denied") {
+		t.Errorf("notes %q", r.Notes)
+	}
+}

@@ -82,6 +82,11 @@ func (t *targetRun) commit(ctx context.Context, r *run, components []packedCompo
 		return err
 	}
 	t.Manifest = committed
+	if !r.DryRun {
+		if _, err := t.repo.Store.RemoveStale(ctx); err != nil {
+			t.note("what killed puts left behind could not be removed, the next create will try again: %v", err)
+		}
+	}
 	if r.State != nil && !r.DryRun {
 		seen := state.Seen{Repository: t.repo.ID, ID: string(committed.ID), Sequence: committed.Sequence, At: r.Now().UTC()}
 		if err := r.State.Remember(r.Set, t.Name, seen); err != nil {

@@ -104,6 +104,22 @@ func (s *Store) Retain(ctx context.Context, key string, until time.Time) error {
 	return err
 }
 
+// RemoveStale removes what killed puts left behind and returns how many there
+// were. In a target that is no StaleRemover they leave nothing.
+func (s *Store) RemoveStale(ctx context.Context) (int, error) {
+	r, ok := s.t.(StaleRemover)
+	if !ok {
+		return 0, nil
+	}
+	removed := 0
+	_, err := call(ctx, s, "remove stale", "", func() (struct{}, error) {
+		n, err := r.RemoveStale(ctx)
+		removed += n
+		return struct{}{}, err
+	})
+	return removed, err
+}
+
 // fail makes err an *Error that names the target. nil stays nil.
 func (s *Store) fail(op, key string, err error) error {
 	if err == nil {

@@ -89,6 +89,14 @@ type Retainer interface {
 	Retain(ctx context.Context, key string, until time.Time) error
 }
 
+// StaleRemover is implemented by a Target whose killed puts leave something behind that is no object, such as
+// temporary files.
+type StaleRemover interface {
+	// RemoveStale removes what dead writers left and returns how many there
+	// were. What a living process, on any host, is writing is not touched.
+	RemoveStale(ctx context.Context) (int, error)
+}
+
 // PutOptions describes the object that is put. Size and SHA256 are required.
 type PutOptions struct {
 	Size   int64    // bytes

@@ -25,7 +25,8 @@
 // Names outside of the key grammar are not objects: List leaves them out and
 // nothing here reads or deletes them. Temporary files are such names, for they
 // begin with "~". One whose writer was killed stays behind, harmless but for its
-// space, until [Target.RemoveStale] finds that no process holds its lock.
+// space, until [Target.RemoveStale], which every create calls at its end, finds
+// that no process holds its lock.
 //
 // Directories get mode 0700 and files 0600, whatever the umask. Directories
 // that a deletion or a failed put leaves empty are removed. A deletion is not
