@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/atocore/holdfast/core/restore"
+	"github.com/atocore/holdfast/core/source"
 )
 
 func newDump(a *app) *cobra.Command {
@@ -58,5 +59,8 @@ func (a *app) dump(ctx context.Context, p placeFlags, ref, component, member str
 	o.Progress, stop = a.progress()
 	_, err = restore.Dump(ctx, o, a.stdout)
 	stop()
+	if c := f.manifest.Component(component); c != nil && a.stdout.err == nil { // else it is stdout that could take no more
+		err = source.Scratch(err, dir, c.Size)
+	}
 	return err
 }

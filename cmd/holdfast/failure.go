@@ -52,7 +52,7 @@ func classify(ctx context.Context, err error) *failure {
 		return &failure{code: exitConfig, id: "config_invalid", err: err}
 	case errors.Is(err, state.ErrLocked):
 		return &failure{code: exitLocked, id: "locked", err: err}
-	case errors.As(err, new(*source.SpaceError)), errors.As(err, new(*restore.SpaceError)):
+	case errors.As(err, new(*source.SpaceError)), errors.As(err, new(*source.ScratchError)), errors.As(err, new(*restore.SpaceError)):
 		return &failure{code: exitFailed, id: "no_space", err: err}
 	case errors.Is(err, restore.ErrNotEmpty):
 		return &failure{code: exitRefused, id: "directory_not_empty", err: err, hint: "--to wants a new or empty directory"}

@@ -56,6 +56,13 @@ func TestFullDisk(t *testing.T) {
 		if code != exitFailed || !strings.Contains(stdout, `"id":"no_space"`) {
 			t.Errorf("create ended with %d: %s", code, stdout)
 		}
+		for _, args := range [][]string{{"dump", "latest", "db"}, {"validate", "--level", "content"}} {
+			want := map[string]exitCode{"dump": exitFailed, "validate": exitInconclusive}[args[0]]
+			code, stdout, stderr := w.run(args...)
+			if all := stdout + stderr; code != want || !strings.Contains(all, "scratch space in "+w.path(".holdfast", "staging")) || !strings.Contains(all, "free room there") {
+				t.Errorf("%v ended with %d: %s", args, code, all)
+			}
+		}
 		w.unharmed(before)
 		grow()
 		w.must(exitOK, "create")

@@ -127,7 +127,7 @@ func (c *component) judge(ctx context.Context, open *repository.Component, bad m
 	case ctx.Err() != nil:
 		return err
 	}
-	c.unsure("", IDUnreadable, "%v", err)
+	c.unsure("", IDUnreadable, "%v", source.Scratch(err, c.v.Scratch, c.c.Size))
 	return nil
 }
 
@@ -176,7 +176,7 @@ func (c *component) open(ctx context.Context) (*repository.Component, error) {
 		case ctx.Err() != nil:
 			return nil, err
 		case !errors.As(err, &bad):
-			c.unsure("", IDUnreadable, "%v", err)
+			c.unsure("", IDUnreadable, "%v", source.Scratch(err, c.v.Scratch, c.c.Size))
 			return nil, nil
 		case first != nil:
 			return nil, c.damaged(ctx, bad.Key, bad.Err)
