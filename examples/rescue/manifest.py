@@ -123,6 +123,7 @@ def split(data):
 
 def decode(data):
     """Returns the manifest as a dictionary that keeps every rule of the format."""
+    need(len(data) <= MAX_DOCUMENT, f"{len(data)} bytes with its signatures, at most {MAX_DOCUMENT}")
     check_format(data)
     body = split(data)
     m = parse_json(body, MAX_DOCUMENT)

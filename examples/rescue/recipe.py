@@ -1,7 +1,7 @@
 """Frames and indexes (FORMAT.md, sections 6 to 8).
 
-An index is read into a Recipe: one record of 48 bytes for each chunk, in a temporary file, so that
-memory does not grow with the store.
+An index is read into a Recipe: one record of 48 bytes for each chunk, in a temporary file; in
+memory are the frames, about one for each MiB of the store, and the names of the parts.
 """
 
 import hashlib

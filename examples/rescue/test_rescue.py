@@ -91,6 +91,18 @@ class Vectors(unittest.TestCase):
                 self.judge(name, header, lambda: decode(header, data))
         self.assertGreater(seen, 100)
 
+    def test_most_parts(self):
+        """What an index of 65,537 parts, or of more than 16 MiB of names, would come to."""
+        part = b"\n\x01z\x10\x00\x18\x01 \x80\x04(\x00"  # name z, first 0, count 1, skip 512, size 0
+        with recipe.Recipe(None) as r:
+            r.add(bytes(32), 0, 0, 512, 1 << 20)
+            for parts, names, fits in ((65535, 0, True), (65536, 0, False), (0, (16 << 20) - 1, True), (0, 16 << 20, False)):
+                r.parts = [(b"a", 0)] * parts
+                reader = recipe.IndexReader(r, None, None, 4096, 1 << 20, False)
+                reader.names = names
+                with contextlib.nullcontext() if fits else self.assertRaisesRegex(strict.Refused, "too many parts"):
+                    reader.part(recipe.Message(part))
+
     def frame(self, header, data):
         recipe.check_frame(data, int(header["raw"]))
         zstd = subprocess.run(["zstd", "-dcq", "-M8MB"], input=data, capture_output=True)
