@@ -255,6 +255,10 @@ func (d *decoder) oneOf(e entry, allowed ...string) string {
 
 // duration reads a length of time, such as 90s or 5m, within bounds.
 func (d *decoder) duration(e entry, least, most time.Duration) time.Duration {
+	if n, ok := e.value.(*ast.IntegerNode); ok {
+		d.fail(at(e.value), "write "+n.Token.Value+"s for seconds", "%s: %s has no unit", e.key, n.Token.Value)
+		return 0
+	}
 	s := d.str(e)
 	if s == "" {
 		return 0

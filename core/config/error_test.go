@@ -99,6 +99,7 @@ func TestErrors(t *testing.T) {
 		{"two targets in one folder", good + "- {name: u, plugin: local, config: {path: /t}}\n", "6:1: target t (/t) is the same as target u (/t)"},
 		{"freeze_timeout too short", good + "freeze_timeout: 10ms\n", `6:17: freeze_timeout: "10ms" is not allowed: want a number and its unit, from 1s to 1h0m0s`},
 		{"freeze_timeout too long", good + "freeze_timeout: 2h\n", `6:17: freeze_timeout: "2h" is not allowed`},
+		{"freeze_timeout a plain number", good + "freeze_timeout: 10\n", `6:17: freeze_timeout: 10 has no unit (write 10s for seconds)`},
 		{"freeze_timeout without a unit", good + "freeze_timeout: '60'\n", `6:17: freeze_timeout: "60" is not allowed`},
 		{"staging in a target", good + "staging_dir: /t/s\n", "5:1: staging_dir (/t/s) lies inside target t (/t)"},
 		{"state in staging", good + "staging_dir: /s\nstate_dir: /s/t\n", "1:1: state_dir (/s/t) lies inside staging_dir (/s)"},
