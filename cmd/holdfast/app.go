@@ -48,7 +48,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer, lookup func(string) (stri
 // flags defines the global flags.
 func (a *app) flags(f *pflag.FlagSet) {
 	f.StringVarP(&a.configPath, "config", "c", "", "configuration `file` (default: ./holdfast.yaml, then $HOLDFAST_CONFIG)")
-	f.BoolVar(&a.json, "json", false, "write JSON lines to stdout: status lines, then one summary or exit_error")
+	f.BoolVar(&a.json, "json", false, "write JSON lines to stdout: status lines, then one summary or exit_error\n(not dump, whose stdout is the data, and completion)")
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "no progress, and no report of what went well")
 	f.StringVar(&a.logLevel, "log-level", "warn", "least `level` that is logged to stderr: debug, info, warn or error")
 	f.StringVar(&a.logFormat, "log-format", "text", "`form` of the log: text or json")

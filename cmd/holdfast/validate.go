@@ -36,7 +36,8 @@ At level data, with several snapshots, each stored volume is read once and prove
 hash for all of them; the ids of its chunks are compared for the first that needs it.
 
 An object that fails its hash twice is marked as damaged in the target, and the next
-create stores what it held again.
+create stores what it held again. With --from nothing is marked: only a configuration
+says that the target is ours to write to.
 
 Exit codes:
   0   all is well
@@ -136,6 +137,9 @@ func (a *app) validate(ctx context.Context, f validateFlags, ref string, o valid
 		return worst(ctx, errs)
 	}
 	r.Code = r.verdict()
+	if r.Code == exitDamage && f.from != "" {
+		a.warn(errors.New("with --from nothing is marked as damaged: validate with the configuration, so that the next create stores it again"))
+	}
 	return a.finish(r)
 }
 
