@@ -5,7 +5,8 @@
 // times, one before and one after, agree (Freeze), and once more when every other store is frozen
 // (Confirm): unless the bytes are still the same, the cut is repeated. Content that should be JSON
 // and is not is read again for a while, for a writer that truncates before it writes; it is
-// captured all the same in the end, and Inspect says what is wrong with it.
+// captured all the same in the end, and Inspect says what is wrong with it. A file that goes away
+// meanwhile has changed; absent is only one that was not there when it was first looked for.
 package file
 
 import (
@@ -53,6 +54,7 @@ type Source struct {
 	name, path, format string
 
 	dir    string // staging
+	seen   bool   // it was there
 	frozen bool
 	last   reading // what Freeze staged
 }
@@ -77,6 +79,7 @@ func (s *Source) Estimate(context.Context) (int64, error) {
 	if err != nil {
 		return 0, s.opening(err)
 	}
+	s.seen = true
 	return fi.Size(), s.acceptable(fi)
 }
 
@@ -167,8 +170,13 @@ func (s *Source) Thaw() error {
 // Close is Thaw.
 func (s *Source) Close() error { return s.Thaw() }
 
+// opening says why the file could not be opened. One that was there when the capture began is being replaced: a
+// writer that removes before it renames must not make it look as if there were none.
 func (s *Source) opening(err error) error {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+		if s.seen {
+			return s.fault(IDUnstable, source.ErrMoved, "was there, and is gone", nil)
+		}
 		return s.fault(IDAbsent, source.ErrAbsent, "does not exist", nil)
 	}
 	return s.fault(IDOpen, nil, "cannot be opened", err)

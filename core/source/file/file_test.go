@@ -99,6 +99,50 @@ func TestConfirm(t *testing.T) {
 	}
 }
 
+// A file that was there and is gone has moved, at every step, and may come back; one that was never there is absent.
+func TestGone(t *testing.T) {
+	ctx := t.Context()
+	for _, estimated := range []bool{true, false} {
+		path := write(t, "hello")
+		aside := path + ".aside"
+		move := func(from, to string) {
+			t.Helper()
+			if err := os.Rename(from, to); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := file.New("registry", path, "")
+		if estimated {
+			if _, err := s.Estimate(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.Prepare(ctx, t.TempDir()); err != nil {
+			t.Fatal(err)
+		}
+		move(path, aside)
+		want := source.ErrMoved
+		if !estimated {
+			want = source.ErrAbsent
+		}
+		if err := s.Freeze(ctx, second); !errors.Is(err, want) {
+			t.Errorf("freeze, estimated %v: %v, want %v", estimated, err, want)
+		}
+		move(aside, path)
+		if err := s.Freeze(ctx, second); err != nil {
+			t.Fatal(err)
+		}
+		move(path, aside)
+		if err := s.Confirm(ctx); !errors.Is(err, source.ErrMoved) || errors.Is(err, source.ErrAbsent) {
+			t.Errorf("confirm, estimated %v: %v", estimated, err)
+		}
+		move(aside, path)
+		if err := s.Confirm(ctx); err != nil {
+			t.Errorf("it is back: %v", err)
+		}
+	}
+}
+
 func TestRefused(t *testing.T) {
 	dir := t.TempDir()
 	fifo := filepath.Join(dir, "fifo")

@@ -43,6 +43,7 @@ func (s *Source) read(ctx context.Context, w io.Writer) (r reading, err error) {
 	if err != nil {
 		return r, s.opening(err)
 	}
+	s.seen = true
 	defer f.Close()
 	fi, err := f.Stat()
 	if err != nil {
