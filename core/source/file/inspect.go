@@ -40,7 +40,7 @@ func Inspect(ctx context.Context, path, format string, level source.Level) (sour
 	case err != nil:
 		return r, fmt.Errorf("inspect %s: %w", path, err)
 	case !fi.Mode().IsRegular():
-		add("present", manifest.Failed, IDSpecial, "it is no regular file but "+fi.Mode().Type().String())
+		add("present", manifest.Failed, IDSpecial, "it is no regular file but "+source.FileType(fi.Mode()))
 		return r, nil
 	}
 	add("present", manifest.OK, "", "")

@@ -79,7 +79,7 @@ func (s *Source) read(ctx context.Context, w io.Writer) (r reading, err error) {
 func (s *Source) acceptable(fi fs.FileInfo) error {
 	switch {
 	case !fi.Mode().IsRegular():
-		return s.fault(IDSpecial, source.ErrInvalid, "is no regular file but "+fi.Mode().Type().String(), nil)
+		return s.fault(IDSpecial, source.ErrInvalid, "is no regular file but "+source.FileType(fi.Mode()), nil)
 	case fi.Size() > MaxSize:
 		return s.fault(IDTooLarge, source.ErrInvalid, fmt.Sprintf("has %d bytes, and a component of kind file at most %d", fi.Size(), MaxSize), nil)
 	}

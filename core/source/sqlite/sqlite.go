@@ -172,7 +172,7 @@ func (s *Source) locate() (fs.FileInfo, error) {
 	case err != nil:
 		return nil, s.fault(IDOpen, nil, "cannot be reached", "", err)
 	case !fi.Mode().IsRegular():
-		return nil, s.fault(IDNotADatabase, source.ErrInvalid, "is no regular file but "+fi.Mode().Type().String(), "", nil)
+		return nil, s.fault(IDNotADatabase, source.ErrInvalid, "is no regular file but "+source.FileType(fi.Mode()), "", nil)
 	}
 	s.real = real
 	return fi, nil
