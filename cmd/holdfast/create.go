@@ -170,7 +170,7 @@ func (a *app) create(ctx context.Context, f createFlags) (err error) {
 		o.Targets = append(o.Targets, store)
 	}
 	if len(o.Targets) == 0 {
-		return unopened[0]
+		return errors.Join(unopened...)
 	}
 	var stop func()
 	o.Progress, stop = a.progress()
