@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -194,6 +196,7 @@ type found struct {
 	*opened
 	view     *repository.View
 	manifest *manifest.Manifest
+	choice   *repository.Choice
 }
 
 // find looks for a snapshot in one place after the other. One that cannot be
@@ -202,15 +205,16 @@ type found struct {
 // there.
 func (a *app) find(ctx context.Context, places []place, ref string, ask repository.Ask) (*found, error) {
 	var fault, missing error
-	for _, p := range places {
+	for _, p := range a.rank(ctx, places, ref, ask) {
 		f, err := a.findIn(ctx, p, ref, ask)
 		switch {
 		case err == nil:
 			if fault != nil {
 				a.warn(fault)
 			}
+			a.tellPassed(f)
 			return f, nil
-		case ctx.Err() != nil:
+		case ctx.Err() != nil, errors.Is(err, repository.ErrAmbiguous):
 			return nil, err
 		case errors.Is(err, repository.ErrNoSnapshot):
 			if missing == nil {
@@ -236,14 +240,63 @@ func (a *app) findIn(ctx context.Context, p place, ref string, ask repository.As
 		var c *repository.Choice
 		if c, err = o.Find(ctx, view, ref, ask, a.now()); err == nil {
 			a.log.Debug("snapshot found", "target", o.name, "id", c.ID, "grade", c.Grade)
-			if err := passedOver(o.name, c); err != nil {
-				a.warn(err)
-			}
-			return &found{o, view, c.Manifest}, nil
+			return &found{o, view, c.Manifest, c}, nil
 		}
 	}
 	o.close()
 	return nil, err
+}
+
+// rank puts the places in the order in which they are asked for the latest
+// snapshot: the one whose latest was captured last comes first, and of equals the
+// one that the configuration names first. A target that is behind another, or
+// cannot tell, is warned of: nobody should restore an old snapshot unawares.
+func (a *app) rank(ctx context.Context, places []place, ref string, ask repository.Ask) []place {
+	if ref != repository.Latest || len(places) < 2 {
+		return places
+	}
+	type ranked struct {
+		place
+		id       manifest.ID
+		captured time.Time
+		err      error
+	}
+	var all []ranked
+	for _, p := range places {
+		r := ranked{place: p}
+		f, err := a.findIn(ctx, p, ref, ask)
+		if r.err = err; err == nil {
+			r.id, r.captured = f.manifest.ID, f.manifest.CapturedAt
+			f.close()
+		}
+		all = append(all, r)
+	}
+	// Of a place that cannot tell, nothing is known: it keeps its turn behind those that can.
+	slices.SortStableFunc(all, func(x, y ranked) int { return y.captured.Compare(x.captured) })
+	var order []place
+	for _, r := range all {
+		switch {
+		case all[0].err != nil: // nothing to compare with: whoever asks next will tell
+		case r.err != nil && !errors.Is(r.err, repository.ErrNoSnapshot):
+			a.warn(r.err)
+		case r.err != nil:
+			a.warn(fmt.Errorf("target %s is behind: it has no snapshot that can be the latest", r.name))
+		case r.captured.Before(all[0].captured):
+			a.warn(fmt.Errorf("target %s is behind: its latest snapshot is %s, that of target %s is %s", r.name, r.id, all[0].name, all[0].id))
+		}
+		order = append(order, r.place)
+	}
+	return order
+}
+
+// tellPassed warns of what is newer than the latest snapshot and was passed over.
+func (a *app) tellPassed(f *found) {
+	if err := passedOver(f.name, f.choice); err != nil {
+		a.warn(err)
+	}
+	if d := f.choice.Doubted; len(d) > 0 {
+		a.warn(fmt.Errorf("target %s: latest is %s; newer, and not to be relied on: %s", f.name, f.manifest.ID, strings.Join(d[:min(len(d), 3)], ", ")))
+	}
 }
 
 // passedOver names the newest good snapshot that is newer than the latest and

@@ -94,7 +94,7 @@ func (a *app) restore(ctx context.Context, f restoreFlags, ref string) error {
 	// What is wrong with one target is no reason to give up while there is
 	// another; what is wrong with the directory is.
 	var fault, missing error
-	for _, p := range places {
+	for _, p := range a.rank(ctx, places, ref, ask) {
 		r, err := a.restoreFrom(ctx, p, ref, dir, f.components, ask)
 		switch {
 		case err == nil:
@@ -102,7 +102,7 @@ func (a *app) restore(ctx context.Context, f restoreFlags, ref string) error {
 				a.warn(fault)
 			}
 			return a.finish(r)
-		case ctx.Err() != nil, !tryNext(classify(ctx, err).code):
+		case ctx.Err() != nil, errors.Is(err, repository.ErrAmbiguous), !tryNext(classify(ctx, err).code):
 			return err
 		case errors.Is(err, repository.ErrNoSnapshot):
 			missing = errors.Join(missing, err)
@@ -143,6 +143,7 @@ func (a *app) restoreFrom(ctx context.Context, p place, ref, dir string, compone
 		return nil, err
 	}
 	defer f.close()
+	a.tellPassed(f)
 	o := restore.Options{Repository: f.Repository, Manifest: f.manifest, Components: components, Dir: dir}
 	var stop func()
 	o.Progress, stop = a.progress()

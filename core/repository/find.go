@@ -61,6 +61,8 @@ func (r *Repository) Snapshots(ctx context.Context, v *View) ([]Snapshot, error)
 type Choice struct {
 	*manifest.Manifest
 	Passed []Incomplete // newest first; only for latest
+	// Doubted names newer snapshots that cannot be the latest whatever is asked for, and why, newest first.
+	Doubted []string
 }
 
 // Find returns the snapshot that ref names: an id, a unique prefix of one, such as a plain stamp, or latest.
@@ -84,8 +86,8 @@ func (r *Repository) Find(ctx context.Context, v *View, ref string, ask Ask, now
 		case err != nil && !errors.Is(err, ErrDamaged):
 			return nil, err
 		case found.ID != "": // also beside a damaged one: that may be the one that is meant
-			return nil, fmt.Errorf("%w: %q is ambiguous in target %s: it begins %s and %s, among others; give more of the id",
-				ErrNoSnapshot, ref, r.Store.Name(), found.ID, id)
+			return nil, fmt.Errorf("%w: in target %s %q begins %s and %s, among others; give more of the id",
+				ErrAmbiguous, r.Store.Name(), ref, found.ID, id)
 		}
 		found = Snapshot{ID: id, Manifest: m, Err: err}
 	}

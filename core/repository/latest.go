@@ -42,7 +42,8 @@ type Incomplete struct {
 // latest looks for the snapshot that Latest describes.
 func (r *Repository) latest(ctx context.Context, v *View, ask Ask, now time.Time) (*Choice, error) {
 	var good, usual []*manifest.Manifest // newest first; usual are those of the week
-	var passed []string
+	var passed, doubted []string
+	damaged := false
 	var least *Choice // the newest that has the components that it must have
 	for id := range v.Newest {
 		recent := len(good) == 0 || !id.Time().Before(good[0].ID.Time().Add(-week))
@@ -55,6 +56,10 @@ func (r *Repository) latest(ctx context.Context, v *View, ask Ask, now time.Time
 			return nil, err
 		case why != "":
 			passed = append(passed, fmt.Sprintf("%s (%s)", id, why))
+			damaged = damaged || why == damagedManifest
+			if len(good) == 0 && why != safetySnapshot {
+				doubted = append(doubted, passed[len(passed)-1])
+			}
 		case m != nil:
 			good = append(good, m)
 			if recent {
@@ -68,11 +73,13 @@ func (r *Repository) latest(ctx context.Context, v *View, ask Ask, now time.Time
 			}
 		}
 	}
-	if c := choose(good, ask.all(usual)); c != nil {
-		return c, nil
+	choice := choose(good, ask.all(usual))
+	if choice == nil {
+		choice = least
 	}
-	if least != nil {
-		return least, nil
+	if choice != nil {
+		choice.Doubted = doubted
+		return choice, nil
 	}
 	if len(passed) > 3 {
 		passed = append(passed[:3], "...")
@@ -81,7 +88,11 @@ func (r *Repository) latest(ctx context.Context, v *View, ask Ask, now time.Time
 	if len(passed) > 0 {
 		hint = "passed over: " + strings.Join(passed, ", ") + "; name one by its id to use it all the same"
 	}
-	return nil, fmt.Errorf("%w: no snapshot of set %s in target %s can be the latest; %s", ErrNoSnapshot, v.Set, r.Store.Name(), hint)
+	kind := ErrNoSnapshot
+	if damaged && len(good) == 0 {
+		kind = ErrDamaged // what cannot be read may be the latest
+	}
+	return nil, fmt.Errorf("%w: no snapshot of set %s in target %s can be the latest; %s", kind, v.Set, r.Store.Name(), hint)
 }
 
 // all returns the names of all components that are asked for, in view of those snapshots.
@@ -98,6 +109,12 @@ func (a Ask) all(snapshots []*manifest.Manifest) []string {
 	return slices.Compact(names)
 }
 
+// Why a snapshot cannot be the latest, where it matters which.
+const (
+	damagedManifest = "damaged manifest"
+	safetySnapshot  = "safety snapshot"
+)
+
 // reliable returns the manifest of a snapshot that could be the latest but for its components, or why it
 // could not. One that does not exist is neither.
 func (r *Repository) reliable(ctx context.Context, v *View, id manifest.ID, now time.Time) (_ *manifest.Manifest, why string, _ error) {
@@ -106,7 +123,7 @@ func (r *Repository) reliable(ctx context.Context, v *View, id manifest.ID, now 
 	case errors.Is(err, ErrRevoked), errors.Is(err, target.ErrNotFound):
 		return nil, "", nil
 	case errors.Is(err, ErrDamaged):
-		return nil, "damaged manifest", nil
+		return nil, damagedManifest, nil
 	case err != nil:
 		return nil, "", err
 	}
@@ -117,7 +134,7 @@ func (r *Repository) reliable(ctx context.Context, v *View, id manifest.ID, now 
 	case m.Grade != manifest.Good:
 		return nil, string(m.Grade), nil
 	case m.HasTag(manifest.PreRestore):
-		return nil, "safety snapshot", nil
+		return nil, safetySnapshot, nil
 	case !usable:
 		return nil, "marked as expired", nil
 	case m.ID.Time().After(now.Add(MaxAhead)):
@@ -132,7 +149,7 @@ func choose(good []*manifest.Manifest, components []string) *Choice {
 	for _, m := range good {
 		lacks := missing(m, components)
 		if len(lacks) == 0 {
-			return &Choice{m, passed}
+			return &Choice{Manifest: m, Passed: passed}
 		}
 		passed = append(passed, Incomplete{m.ID, lacks})
 	}

@@ -31,6 +31,8 @@ var (
 	ErrDamaged = errors.New("damaged")
 	// ErrNoSnapshot: no snapshot, or more than one, matches what was asked for.
 	ErrNoSnapshot = errors.New("no snapshot matches")
+	// ErrAmbiguous: more than one matches. It Is ErrNoSnapshot.
+	ErrAmbiguous = fmt.Errorf("%w: ambiguous", ErrNoSnapshot)
 	// ErrSealed: the snapshot is encrypted, which this version cannot read.
 	ErrSealed = errors.New("the snapshot is encrypted")
 )
