@@ -42,8 +42,21 @@ func (r *Repository) Rehearse(ctx context.Context, set string, captured, now tim
 	if err != nil {
 		return nil, err
 	}
+	return r.rehearse(ctx, s)
+}
+
+// RehearseAt is Rehearse for BeginAt.
+func (r *Repository) RehearseAt(ctx context.Context, set string, captured time.Time, rand io.Reader) (*Session, error) {
+	s, err := r.sessionAt(set, captured, rand)
+	if err != nil {
+		return nil, err
+	}
+	return r.rehearse(ctx, s)
+}
+
+func (r *Repository) rehearse(ctx context.Context, s *Session) (_ *Session, err error) {
 	s.rehearsal = true
-	s.View, err = r.View(ctx, set)
+	s.View, err = r.View(ctx, s.View.Set)
 	return s, err
 }
 
@@ -62,8 +75,17 @@ func (r *Repository) session(ctx context.Context, set string, captured, now time
 			}
 		}
 	}
-	s := &Session{repo: r, View: &View{Set: set}, Late: stamp.Sub(captured) > time.Second}
-	var err error
+	s, err := r.sessionAt(set, stamp, rand)
+	if err != nil {
+		return nil, err
+	}
+	s.Late = stamp.Sub(captured) > time.Second
+	return s, nil
+}
+
+// sessionAt draws an id with exactly that stamp.
+func (r *Repository) sessionAt(set string, stamp time.Time, rand io.Reader) (s *Session, err error) {
+	s = &Session{repo: r, View: &View{Set: set}}
 	s.ID, err = manifest.NewID(stamp, rand)
 	return s, err
 }
@@ -74,6 +96,21 @@ func (r *Repository) Begin(ctx context.Context, set string, captured, now time.T
 	if err != nil {
 		return nil, err
 	}
+	return r.begin(ctx, s, now, note)
+}
+
+// BeginAt is Begin for a snapshot that was not captured now, but is copied or imported: its id has the stamp of
+// that moment, whatever other snapshots there are.
+func (r *Repository) BeginAt(ctx context.Context, set string, captured, now time.Time, rand io.Reader, note manifest.Note) (*Session, error) {
+	s, err := r.sessionAt(set, captured, rand)
+	if err != nil {
+		return nil, err
+	}
+	return r.begin(ctx, s, now, note)
+}
+
+func (r *Repository) begin(ctx context.Context, s *Session, now time.Time, note manifest.Note) (*Session, error) {
+	set := s.View.Set
 	note.ID, note.At = s.ID, now.UTC()
 	b, err := note.Encode()
 	if err != nil {

@@ -388,3 +388,27 @@ func TestClock(t *testing.T) {
 		t.Errorf("beside a stamp three years ahead: %s, late %v", id, late)
 	}
 }
+
+// TestBeginAt: a copy keeps the stamp of what it is made from, though newer snapshots are there.
+func TestBeginAt(t *testing.T) {
+	w := newWorld(t)
+	w.place(noon, nil)
+	then := noon.Add(-72 * time.Hour)
+	s, err := w.repo.BeginAt(t.Context(), set, then, noon, rand.Reader, manifest.Note{Host: "test", Tool: "holdfast test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !s.ID.Time().Equal(then) || s.Late {
+		t.Errorf("the session has id %s, want the stamp of %s", s.ID, then)
+	}
+	if len(s.View.IDs) != 1 {
+		t.Errorf("the view lists %v", s.View.IDs)
+	}
+	if err := s.Abandon(t.Context()); err != nil {
+		t.Error(err)
+	}
+	r, err := w.repo.RehearseAt(t.Context(), set, then, rand.Reader)
+	if err != nil || !r.ID.Time().Equal(then) {
+		t.Errorf("rehearsed: %v, %v", r, err)
+	}
+}
