@@ -58,7 +58,7 @@ func (s *Source) Estimate(ctx context.Context) (int64, error) {
 		return 0, err
 	}
 	for name, st := range all {
-		if name != dbName {
+		if name != Database {
 			size += st.Size
 		}
 	}
@@ -90,7 +90,7 @@ func (s *Source) Prepare(ctx context.Context, dir string) error {
 		if err := names.add(name); err != nil {
 			return special(filepath.Join(s.real, name), "cannot be kept: "+err.Error())
 		}
-		if name == dbName {
+		if name == Database {
 			continue
 		}
 		if err := s.copyFile(ctx, name); err != nil {
@@ -117,7 +117,7 @@ func (s *Source) liveSegments(ctx context.Context) (map[string]bool, error) {
 		if err != nil {
 			return &source.Fault{
 				Path: s.path, ID: IDTables, Kind: source.ErrInvalid, Cause: err,
-				Problem: "has a " + dbName + " that is not Chroma's", Next: "is this the directory that Chroma persists to?",
+				Problem: "has a " + Database + " that is not Chroma's", Next: "is this the directory that Chroma persists to?",
 			}
 		}
 		defer rows.Close()
@@ -149,7 +149,7 @@ func (s *Source) Capture(ctx context.Context) (*source.Frozen, error) {
 	if err != nil {
 		return nil, err
 	}
-	staged := filepath.Join(s.store, dbName)
+	staged := filepath.Join(s.store, Database)
 	if err := os.Rename(image.Path, staged); err != nil {
 		return nil, err
 	}
@@ -162,9 +162,9 @@ func (s *Source) Capture(ctx context.Context) (*source.Frozen, error) {
 		return nil, moved(filepath.Join(s.real, d))
 	}
 	if len(live) != len(s.segments) {
-		return nil, moved(filepath.Join(s.real, dbName))
+		return nil, moved(filepath.Join(s.real, Database))
 	}
-	db := time.Unix(0, s.before[dbName].Mtime)
+	db := time.Unix(0, s.before[Database].Mtime)
 	if err := os.Chtimes(staged, db, db); err != nil {
 		return nil, err
 	}
@@ -176,7 +176,7 @@ func (s *Source) freezeStream(dbSize int64) (*source.Frozen, error) {
 	for _, name := range files(s.before) {
 		st := s.before[name]
 		m := member{name: name, size: st.Size, mtime: time.Unix(0, st.Mtime)}
-		if name == dbName {
+		if name == Database {
 			m.size = dbSize
 		}
 		members = append(members, m)
@@ -225,10 +225,10 @@ func (s *Source) locate() error {
 	case !fi.IsDir():
 		return &source.Fault{Path: s.path, ID: IDOpen, Kind: source.ErrInvalid, Problem: "is no directory"}
 	}
-	db := filepath.Join(real, dbName)
+	db := filepath.Join(real, Database)
 	switch fi, err := os.Lstat(db); {
 	case errors.Is(err, fs.ErrNotExist):
-		return &source.Fault{Path: s.path, ID: IDAbsent, Kind: source.ErrAbsent, Problem: "holds no " + dbName, Next: "is the path right, and the volume mounted?"}
+		return &source.Fault{Path: s.path, ID: IDAbsent, Kind: source.ErrAbsent, Problem: "holds no " + Database, Next: "is the path right, and the volume mounted?"}
 	case err == nil && !fi.Mode().IsRegular():
 		return special(db, "is no plain file")
 	}

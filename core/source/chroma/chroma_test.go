@@ -51,7 +51,7 @@ func TestCapture(t *testing.T) {
 			t.Fatal(err)
 		}
 		// SQLite's backup counts a change in the copy, nothing else differs.
-		if want := read(t, filepath.Join(dir, h.Name)); h.Name != dbName && !bytes.Equal(got, want) {
+		if want := read(t, filepath.Join(dir, h.Name)); h.Name != Database && !bytes.Equal(got, want) {
 			t.Errorf("%s: other content", h.Name)
 		}
 		fi, err := os.Stat(filepath.Join(dir, h.Name))
@@ -117,7 +117,7 @@ func TestCaptureLeavesOut(t *testing.T) {
 	execSQL(t, dir, "PRAGMA journal_mode=WAL")
 	f := mustCapture(t, dir)
 	for _, p := range f.Parts {
-		if strings.HasPrefix(p.Name, "0c9a") || p.Name == dbName+"-wal" || p.Name == dbName+"-shm" {
+		if strings.HasPrefix(p.Name, "0c9a") || p.Name == Database+"-wal" || p.Name == Database+"-shm" {
 			t.Errorf("captured %s", p.Name)
 		}
 	}
@@ -142,11 +142,11 @@ func TestCaptureRefuses(t *testing.T) {
 		says  string
 	}{
 		{"no directory", func(_ *testing.T, d string) error { return os.RemoveAll(d) }, IDAbsent, source.ErrAbsent, "does not exist"},
-		{"no database", func(_ *testing.T, d string) error { return os.Remove(filepath.Join(d, dbName)) }, IDAbsent, source.ErrAbsent, "mounted"},
+		{"no database", func(_ *testing.T, d string) error { return os.Remove(filepath.Join(d, Database)) }, IDAbsent, source.ErrAbsent, "mounted"},
 		{"a file", func(_ *testing.T, d string) error {
 			return errors.Join(os.RemoveAll(d), os.WriteFile(d, nil, 0o600))
 		}, IDOpen, source.ErrInvalid, "no directory"},
-		{"empty database", func(_ *testing.T, d string) error { return os.Truncate(filepath.Join(d, dbName), 0) }, sqlite.IDEmpty, source.ErrInvalid, "empty"},
+		{"empty database", func(_ *testing.T, d string) error { return os.Truncate(filepath.Join(d, Database), 0) }, sqlite.IDEmpty, source.ErrInvalid, "empty"},
 		{"another database", func(t *testing.T, d string) error {
 			execSQL(t, d, "DROP TABLE segments")
 			return nil
@@ -155,9 +155,9 @@ func TestCaptureRefuses(t *testing.T) {
 			return os.Symlink("/etc/passwd", filepath.Join(d, segChunks, "link"))
 		}, IDSpecial, source.ErrInvalid, segChunks + "/link"},
 		{"a linked database", func(_ *testing.T, d string) error {
-			db := filepath.Join(d, dbName)
+			db := filepath.Join(d, Database)
 			return errors.Join(os.Rename(db, d+".sqlite"), os.Symlink(d+".sqlite", db))
-		}, IDSpecial, source.ErrInvalid, dbName},
+		}, IDSpecial, source.ErrInvalid, Database},
 		{"a FIFO", func(_ *testing.T, d string) error { return unix.Mkfifo(filepath.Join(d, "pipe"), 0o600) }, IDSpecial, source.ErrInvalid, "pipe"},
 		{"names that differ in case", func(_ *testing.T, d string) error {
 			return errors.Join(os.WriteFile(filepath.Join(d, "Note"), nil, 0o600), os.WriteFile(filepath.Join(d, "note"), nil, 0o600))
@@ -165,7 +165,7 @@ func TestCaptureRefuses(t *testing.T) {
 		{"a hot journal", func(t *testing.T, d string) error {
 			// The header of a journal that has one page of 4096 bytes to roll back.
 			j := append([]byte{0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7, 0, 0, 0, 1, 1, 2, 3, 4, 0, 0, 1, 163, 0, 0, 2, 0, 0, 0, 16, 0}, make([]byte, 8192)...)
-			return os.WriteFile(filepath.Join(d, dbName+"-journal"), j, 0o600)
+			return os.WriteFile(filepath.Join(d, Database+"-journal"), j, 0o600)
 		}, sqlite.IDHotJournal, source.ErrInvalid, "start the application"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -210,9 +210,9 @@ func TestCaptureMoved(t *testing.T) {
 		{"a commit", false, func(t *testing.T, d string) error {
 			execSQL(t, d, "DELETE FROM embeddings_queue WHERE seq_id = 1000")
 			return nil
-		}, dbName},
+		}, Database},
 		{"a commit to the log", true, func(t *testing.T, d string) error {
-			path := filepath.Join(d, dbName)
+			path := filepath.Join(d, Database)
 			db, err := sql.Open("sqlite3", "file:"+path)
 			if err != nil {
 				return err
@@ -229,7 +229,7 @@ func TestCaptureMoved(t *testing.T) {
 				return fmt.Errorf("the commit is in the database: this test no longer shows what it means to (%v)", err)
 			}
 			return nil
-		}, dbName},
+		}, Database},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ctx := context.Background()

@@ -21,8 +21,8 @@ package chroma
 // Cold is the mode that refuses a store which changes during the copy.
 const Cold = "cold"
 
-// dbName is Chroma's database in a persistence directory.
-const dbName = "chroma.sqlite3"
+// Database is the name of Chroma's database in a persistence directory.
+const Database = "chroma.sqlite3"
 
 // The files of a vector segment's directory.
 const (

@@ -24,7 +24,7 @@ func TestInspectEndless(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := recorded(t)
-			db, err := sql.Open("sqlite3", "file:"+filepath.Join(dir, dbName))
+			db, err := sql.Open("sqlite3", "file:"+filepath.Join(dir, Database))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -83,7 +83,7 @@ func read(t testing.TB, path string) []byte {
 // execSQL changes a store's database, and leaves it closed.
 func execSQL(t testing.TB, dir string, statements ...string) {
 	t.Helper()
-	db, err := sql.Open("sqlite3", (&url.URL{Scheme: "file", Path: filepath.Join(dir, dbName)}).String())
+	db, err := sql.Open("sqlite3", (&url.URL{Scheme: "file", Path: filepath.Join(dir, Database)}).String())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -131,8 +131,8 @@ func (c *census) run(ctx context.Context, baseline *manifest.ChromaFacts) error 
 	c.done = ruleDatabase
 	if c.level > source.None {
 		var check manifest.Check
-		_, err := c.within(ctx, ruleDatabase, dbName, func(ctx context.Context) (err error) {
-			check, err = sqlite.CheckIntegrity(ctx, c.path(dbName), c.level)
+		_, err := c.within(ctx, ruleDatabase, Database, func(ctx context.Context) (err error) {
+			check, err = sqlite.CheckIntegrity(ctx, c.path(Database), c.level)
 			return err
 		})
 		if err != nil {
@@ -146,7 +146,7 @@ func (c *census) run(ctx context.Context, baseline *manifest.ChromaFacts) error 
 		}
 	}
 	c.done = ruleTables
-	db, conn, err := sqlite.OpenCopy(ctx, c.path(dbName))
+	db, conn, err := sqlite.OpenCopy(ctx, c.path(Database))
 	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -227,14 +227,14 @@ func (c *census) walk(ctx context.Context) (present bool, err error) {
 	if err != nil || len(c.failed[rulePresent]) > 0 {
 		return false, err
 	}
-	fi, err := os.Lstat(c.path(dbName))
+	fi, err := os.Lstat(c.path(Database))
 	if err != nil {
-		c.fail(rulePresent, "it holds no %s", dbName)
+		c.fail(rulePresent, "it holds no %s", Database)
 		return false, nil
 	}
 	for _, suffix := range []string{"-journal", "-wal"} {
-		if j, err := os.Lstat(c.path(dbName + suffix)); err == nil && j.Size() > 0 {
-			c.fail(ruleSidecars, "%s%s stands beside the copy: it belongs to another database, or its changes are missing in this one", dbName, suffix)
+		if j, err := os.Lstat(c.path(Database + suffix)); err == nil && j.Size() > 0 {
+			c.fail(ruleSidecars, "%s%s stands beside the copy: it belongs to another database, or its changes are missing in this one", Database, suffix)
 		}
 	}
 	return fi.Mode().IsRegular(), nil

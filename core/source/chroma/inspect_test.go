@@ -77,24 +77,24 @@ func TestInspectFinds(t *testing.T) {
 		full    bool // only Full finds it
 	}{
 		{"no directory", func(t *testing.T, d string) { remove(t, d) }, "present", IDMissing, false},
-		{"no database", func(t *testing.T, d string) { remove(t, filepath.Join(d, dbName)) }, "present", IDMissing, false},
+		{"no database", func(t *testing.T, d string) { remove(t, filepath.Join(d, Database)) }, "present", IDMissing, false},
 		{"a link", func(t *testing.T, d string) {
 			if err := os.Symlink("header.bin", seg(d, "link")); err != nil {
 				t.Fatal(err)
 			}
 		}, "present", IDMissing, false},
-		{"a journal", func(t *testing.T, d string) { write(t, filepath.Join(d, dbName+"-journal"), []byte("x")) }, "no_journal", IDSidecar, false},
-		{"a log", func(t *testing.T, d string) { write(t, filepath.Join(d, dbName+"-wal"), []byte("x")) }, "no_journal", IDSidecar, false},
+		{"a journal", func(t *testing.T, d string) { write(t, filepath.Join(d, Database+"-journal"), []byte("x")) }, "no_journal", IDSidecar, false},
+		{"a log", func(t *testing.T, d string) { write(t, filepath.Join(d, Database+"-wal"), []byte("x")) }, "no_journal", IDSidecar, false},
 		{"database truncated", func(t *testing.T, d string) {
-			if err := os.Truncate(filepath.Join(d, dbName), 1<<16); err != nil {
+			if err := os.Truncate(filepath.Join(d, Database), 1<<16); err != nil {
 				t.Fatal(err)
 			}
 		}, "database", IDDatabase, false},
-		{"database empty", func(t *testing.T, d string) { write(t, filepath.Join(d, dbName), nil) }, "database", IDDatabase, false},
+		{"database empty", func(t *testing.T, d string) { write(t, filepath.Join(d, Database), nil) }, "database", IDDatabase, false},
 		{"database page", func(t *testing.T, d string) {
-			b := read(t, filepath.Join(d, dbName))
+			b := read(t, filepath.Join(d, Database))
 			copy(b[len(b)-4096:], bytes.Repeat([]byte{0x5a}, 4096))
-			write(t, filepath.Join(d, dbName), b)
+			write(t, filepath.Join(d, Database), b)
 		}, "database", IDDatabase, false},
 		{"full-text index", func(t *testing.T, d string) {
 			execSQL(t, d, "DELETE FROM embedding_fulltext_search_content WHERE id IN (SELECT min(id) FROM embedding_fulltext_search_content)")

@@ -51,7 +51,7 @@ func scanInto(found map[string]stamp.Stamp, dir, below string, depth int, keep f
 			return &source.Fault{Path: full, ID: IDOpen, Problem: "cannot be read", Cause: err}
 		}
 		if isSidecar(name) {
-			if w := stamp.Of(&st); w.Size > 0 && name != dbName+"-shm" {
+			if w := stamp.Of(&st); w.Size > 0 && name != Database+"-shm" {
 				w.Ctime = 0 // SQLite gives a log the owner that it has when root reads
 				found[name] = w
 			}
@@ -78,7 +78,7 @@ func scanInto(found map[string]stamp.Stamp, dir, below string, depth int, keep f
 }
 
 func isSidecar(name string) bool {
-	return name == dbName+"-journal" || name == dbName+"-wal" || name == dbName+"-shm"
+	return name == Database+"-journal" || name == Database+"-wal" || name == Database+"-shm"
 }
 
 // files returns the names of the files to keep in a scan, in byte order.
