@@ -6,56 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/atocore/holdfast/core/manifest"
 	"github.com/atocore/holdfast/core/target"
 )
-
-// Snapshot is a listed snapshot and its manifest, or why that cannot be read.
-type Snapshot struct {
-	ID       manifest.ID
-	Manifest *manifest.Manifest // nil when Err is not
-	Expiring bool               // an expiry mark without a keep
-	Err      error              // Is ErrDamaged
-}
-
-// Snapshots reads all manifests of a view, oldest first; tombstones are left out. An error that says
-// nothing of the document itself, such as a target out of reach, is returned.
-func (r *Repository) Snapshots(ctx context.Context, v *View) ([]Snapshot, error) {
-	all := make([]Snapshot, len(v.IDs))
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(8)
-	for i, id := range v.IDs {
-		g.Go(func() error {
-			m, err := r.Load(gctx, v.Set, id)
-			switch {
-			case errors.Is(err, ErrRevoked), errors.Is(err, target.ErrNotFound): // swept since the listing
-				return nil
-			case err != nil && !errors.Is(err, ErrDamaged):
-				return err
-			}
-			all[i] = Snapshot{ID: id, Manifest: m, Err: err}
-			return nil
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	snapshots := all[:0]
-	for _, s := range all {
-		if s.ID == "" {
-			continue
-		}
-		usable, err := v.Usable(ctx, s.ID)
-		if err != nil {
-			return nil, err
-		}
-		s.Expiring = !usable
-		snapshots = append(snapshots, s)
-	}
-	return snapshots, nil
-}
 
 // Choice is the snapshot that was found.
 type Choice struct {

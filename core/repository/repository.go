@@ -41,6 +41,9 @@ var (
 type Repository struct {
 	Store *target.Store
 	ID    string // 32 hex digits
+
+	Cache   Cache // optional: manifests that were read before
+	Readers int   // how many manifests are read at once; 0 means 8
 }
 
 // Open reads the marker. Where there is none, the error Is ErrNotInitialised, or a *LostError when there
@@ -66,7 +69,7 @@ func Open(ctx context.Context, store *target.Store) (*Repository, error) {
 	case err != nil:
 		return nil, fmt.Errorf("target %s: %s: %w: %w", store.Name(), manifest.MarkerKey, ErrDamaged, err)
 	}
-	return &Repository{store, k.Repository}, nil
+	return &Repository{Store: store, ID: k.Repository}, nil
 }
 
 // Init makes the target a repository, with an id drawn from rand, unless it is one already; created
@@ -88,7 +91,7 @@ func Init(ctx context.Context, store *target.Store, rand io.Reader) (r *Reposito
 	if err != nil {
 		return nil, false, err
 	}
-	return &Repository{store, marker.Repository}, true, nil
+	return &Repository{Store: store, ID: marker.Repository}, true, nil
 }
 
 // Sets names the sets that have at least one object, in byte order of the names.
@@ -130,15 +133,21 @@ func (r *Repository) load(ctx context.Context, set string, id manifest.ID) (*man
 	if err != nil {
 		return nil, nil, err
 	}
+	m, err := r.decode(set, id, b)
+	return m, b, err
+}
+
+// decode reads what stands at a ballot.
+func (r *Repository) decode(set string, id manifest.ID, b []byte) (*manifest.Manifest, error) {
 	if manifest.IsTombstone(b, id) {
-		return nil, b, fmt.Errorf("target %s: snapshot %s: %w", r.Store.Name(), id, ErrRevoked)
+		return nil, fmt.Errorf("target %s: snapshot %s: %w", r.Store.Name(), id, ErrRevoked)
 	}
 	m, err := manifest.Decode(b)
 	if err == nil && (m.Repository != r.ID || m.Set != set || m.ID != id) {
 		err = fmt.Errorf("it says repository %s, set %s, id %s", m.Repository, m.Set, m.ID)
 	}
 	if err != nil {
-		return nil, b, fmt.Errorf("target %s: %s: %w: %w", r.Store.Name(), key, ErrDamaged, err)
+		return nil, fmt.Errorf("target %s: %s: %w: %w", r.Store.Name(), manifest.ManifestKey(set, id), ErrDamaged, err)
 	}
-	return m, b, nil
+	return m, nil
 }
