@@ -23,6 +23,20 @@
 //	  - {name: chroma,   kind: chroma, path: /srv/atocore/chroma, mode: cold}
 //	targets:
 //	  - {name: nas, plugin: local, config: {path: /backup/atocore}}
+//	  - {name: usb, plugin: local, config: {path: /media/usb}, retention: {monthly: 24}} # instead of the file's
+//	retention: classic                     # default; else rules, see below
+//	guard: {max_row_drop: 90%, max_vector_drop: 90%} # default; see Guard
+//
+// retention says what `holdfast cleanup` keeps. The word classic is the policy of
+// the original tool: the newest snapshot of each of the last 7 days, 4 Sundays
+// and 6 firsts of a month. A mapping is rules as package retention describes
+// them, joined by "or", where weekly is the newest of an ISO week and monthly the
+// newest of a month; what it does not say is not kept:
+//
+//	retention:
+//	  last: 3                  # so too hourly, daily, weekly, monthly, yearly: a number, or unlimited
+//	  within: 1y2m3d4h         # so too within_hourly to within_yearly: the newest of each hour and so on
+//	  tags: [release, [a, b]]  # those with the tag release, and those with both a and b
 //
 // A relative path is relative to the folder of the file. In every string
 // ${NAME} stands for an environment variable, which must be set and not empty,
@@ -35,6 +49,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/atocore/holdfast/core/retention"
 )
 
 // Config is one configuration file, checked and complete.
@@ -49,6 +65,9 @@ type Config struct {
 	// FreezeTimeout is how long a create tries to freeze all components at once,
 	// 1 s to 1 h; 0 when the file does not say.
 	FreezeTimeout time.Duration
+
+	Retention retention.Policy // valid; what each target keeps unless it says otherwise
+	Guard     Guard
 }
 
 // Kind says what reads a component.
@@ -84,6 +103,8 @@ type Target struct {
 	Plugin string         // "local" is the only one in this version
 	Config map[string]any // what the plugin is opened with; local: {"path": absolute path}
 	Line   int            // where it stands in the file, for messages; 0 when not from a file
+
+	Retention retention.Policy // valid; its own, or the file's
 }
 
 // maxFile is the largest configuration that is read: a real one has 2 KiB, and

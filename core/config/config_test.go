@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/atocore/holdfast/core/config"
+	"github.com/atocore/holdfast/core/retention"
 )
 
 const full = `set: atocore
@@ -30,7 +31,10 @@ targets:
     plugin: local
     config:
       path: '/media/a ''b'''
+    retention: {monthly: 24, yearly: unlimited, within_daily: 1m10d, tags: [release, [a, "b=c, d"]]}
 freeze_timeout: 90s
+retention: {last: 3, daily: 7}
+guard: {max_row_drop: 30%, except: [jobs, "a b"]}
 `
 
 func env(pairs ...string) func(string) (string, bool) {
@@ -55,14 +59,22 @@ func TestParse(t *testing.T) {
 		StateDir:      "/etc/holdfast/state",
 		StagingDir:    "/var/tmp/holdfast",
 		FreezeTimeout: 90 * time.Second,
+		Retention:     retention.Policy{Last: 3, Daily: 7},
+		Guard:         config.Guard{MaxRowDrop: 30, MaxVectorDrop: 90, Except: []string{"jobs", "a b"}},
 		Components: []config.Component{
 			{Name: "db", Kind: config.SQLite, Path: "/srv/$x/db/atocore.db", Line: 5},
 			{Name: "registry", Kind: config.File, Path: "/etc/holdfast/config/project-registry.json", Format: config.FormatJSON, Optional: true, Line: 6},
 			{Name: "chroma", Kind: config.Chroma, Path: "/srv/$x/chroma$1", Mode: config.ModeCold, Line: 7},
 		},
 		Targets: []config.Target{
-			{Name: "nas", Plugin: "local", Config: map[string]any{"path": "/etc/backup"}, Line: 12},
-			{Name: "usb", Plugin: "local", Config: map[string]any{"path": "/media/a 'b'"}, Line: 13},
+			{Name: "nas", Plugin: "local", Config: map[string]any{"path": "/etc/backup"}, Line: 12, Retention: retention.Policy{Last: 3, Daily: 7}},
+			{
+				Name: "usb", Plugin: "local", Config: map[string]any{"path": "/media/a 'b'"}, Line: 13,
+				Retention: retention.Policy{
+					Monthly: 24, Yearly: retention.Unlimited, WithinDaily: retention.Duration{Months: 1, Days: 10},
+					Tags: [][]string{{"release"}, {"a", "b=c, d"}},
+				},
+			},
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -89,6 +101,9 @@ func TestDefaults(t *testing.T) {
 	}
 	if c.StateDir != "/a/.holdfast" || c.StagingDir != "/a/.holdfast/staging" || c.Components[0].Mode != config.ModeCold {
 		t.Errorf("defaults: %+v", c)
+	}
+	if !c.Retention.Classic || !c.Targets[0].Retention.Classic || c.Guard.MaxRowDrop != 90 || c.Guard.MaxVectorDrop != 90 {
+		t.Errorf("default policy and guard: %+v", c)
 	}
 }
 

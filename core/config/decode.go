@@ -2,6 +2,7 @@ package config
 
 import (
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -9,14 +10,15 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"github.com/atocore/holdfast/core/manifest"
+	"github.com/atocore/holdfast/core/retention"
 )
 
 // config decodes the whole file.
 func (d *decoder) config(root ast.Node) *Config {
-	c := &Config{File: d.file}
+	c := &Config{File: d.file, Retention: retention.Classic(), Guard: DefaultGuard()}
 	entries, _ := d.mapping(root, "the file")
 	var staging string
-	seen := d.known(entries, "", "set", "state_dir", "staging_dir", "freeze_timeout", "components", "targets")
+	seen := d.known(entries, "", "set", "state_dir", "staging_dir", "freeze_timeout", "components", "targets", "retention", "guard")
 	for _, e := range entries {
 		switch e.key {
 		case "set":
@@ -31,6 +33,15 @@ func (d *decoder) config(root ast.Node) *Config {
 			c.Components = d.components(e)
 		case "targets":
 			c.Targets = d.targets(e)
+		case "retention":
+			c.Retention = d.policy(e)
+		case "guard":
+			c.Guard = d.guard(e)
+		}
+	}
+	for i := range c.Targets {
+		if t := &c.Targets[i]; reflect.ValueOf(t.Retention).IsZero() {
+			t.Retention = c.Retention
 		}
 	}
 	d.required(seen, pos{1, 1}, "the file", "set", "components", "targets")
@@ -108,7 +119,7 @@ func (d *decoder) targets(list entry) []Target {
 		}
 		t := Target{Line: at(n).line}
 		var name, config entry
-		seen := d.known(entries, "target: ", "name", "plugin", "config")
+		seen := d.known(entries, "target: ", "name", "plugin", "config", "retention")
 		for _, e := range entries {
 			switch e.key {
 			case "name":
@@ -117,6 +128,8 @@ func (d *decoder) targets(list entry) []Target {
 				t.Plugin = d.oneOf(e, pluginLocal)
 			case "config":
 				config = e
+			case "retention":
+				t.Retention = d.policy(e)
 			}
 		}
 		d.required(seen, at(n), "target", "name", "plugin", "config")

@@ -41,7 +41,7 @@ func TestErrors(t *testing.T) {
 		{"complex key", "? set\n: s\n", "1:1: complex keys are not allowed"},
 		{"block text", "set: |\n  s\n", "1:6: block text is not allowed"},
 
-		{"unknown key", good + "retention: {daily: 7}\n", "6:1: unknown key \"retention\" (known here: set, state_dir, "},
+		{"unknown key", good + "encryption: {}\n", "6:1: unknown key \"encryption\" (known here: set, state_dir, "},
 		{"misspelled key", noComp + "componentes: []\n", "4:1: unknown key \"componentes\" (did you mean components?)"},
 		{"swapped letters", "sest: s\n" + good, "1:1: unknown key \"sest\" (did you mean set?)"},
 		{"case", "Set: s\n" + good, "1:1: unknown key \"Set\" (did you mean set?)"},
@@ -77,6 +77,34 @@ func TestErrors(t *testing.T) {
 		{"optional as text", noComp + "components: [{name: a, kind: file, path: /a, optional: 'yes'}]\n", "4:56: optional: expected true or false, found text"},
 		{"path home", strings.Replace(good, "/d/db", "~/db", 1), "3:34: path: ~ is not replaced here (write ${HOME})"},
 		{"unknown key of a component", strings.Replace(good, "path: /d/db", "path: /d/db, pth: x", 1), "3:41: component: unknown key \"pth\" (did you mean path?)"},
+
+		{"retention as a word", good + "retention: clasic\n", "6:12: retention: \"clasic\" is not known in this version (did you mean classic?)"},
+		{"retention as a number", good + "retention: 7\n", "6:12: retention: expected keys and values, found a number (write classic, or rules such as {daily: 7"},
+		{"retention without a value", good + "retention:\n", "6:12: retention: expected keys and values, found nothing"},
+		{"empty retention", good + "retention: {}\n", "6:1: retention: the policy keeps nothing"},
+		{"retention of nothing", good + "retention: {daily: 0}\n", "6:1: retention: the policy keeps nothing"},
+		{"negative retention", good + "retention: {daily: -7}\n", "6:20: daily: -7 is negative (give the number"},
+		{"retention with a fraction", good + "retention: {daily: 7.5}\n", "6:20: daily: expected a number, or the word unlimited"},
+		{"retention in hexadecimal", good + "retention: {daily: 0x7}\n", "6:20: daily: 0x7 is not a plain number"},
+		{"huge retention", good + "retention: {daily: 99999999999999999999}\n", "6:20: daily: "},
+		{"retention in words", good + "retention: {daily: all}\n", "6:20: daily: expected a number, or the word unlimited, found text"},
+		{"unknown rule", good + "retention: {dayly: 7}\n", "6:13: retention: unknown key \"dayly\" (did you mean daily?)"},
+		{"classic and rules", good + "retention: {classic: true, daily: 7}\n", "6:13: retention: unknown key \"classic\""},
+		{"rule twice", good + "retention: {daily: 7, daily: 8}\n", "6:23: retention: key \"daily\" stands here a second time"},
+		{"duration", good + "retention: {within: 4 weeks}\n", "6:21: within: \"4 weeks\" is not a duration: write years"},
+		{"duration without unit", good + "retention: {within: 30}\n", "6:21: within: 30 has no unit (write 30d for days)"},
+		{"no duration", good + "retention: {within: 0d}\n", "6:21: within: the duration \"0d\" is no time"},
+		{"tags as a word", good + "retention: {tags: a}\n", "6:19: tags: expected a list, found text"},
+		{"no tags", good + "retention: {tags: []}\n", "6:13: tags: the list is empty"},
+		{"tags of nothing", good + "retention: {tags: [[]]}\n", "6:20: tags: the list is empty"},
+		{"a bad tag", good + "retention: {tags: [A]}\n", "6:20: tags: \"A\" is not allowed (a tag is a word"},
+		{"retention of a target", strings.Replace(good, "{path: /t}", "{path: /t}, retention: {daily: -1}", 1), "5:67: daily: -1 is negative"},
+		{"guard as a word", good + "guard: off\n", "6:8: guard: expected keys and values, found text"},
+		{"guard key", good + "guard: {max_rows: 3%}\n", "6:9: guard: unknown key \"max_rows\""},
+		{"guard without a sign", good + "guard: {max_row_drop: 30}\n", "6:23: max_row_drop: 30 has no percent sign (write 30%"},
+		{"guard of nothing", good + "guard: {max_row_drop: 0%}\n", "6:23: max_row_drop: \"0%\" is not allowed: want a whole number from 1% to 100%"},
+		{"guard beyond", good + "guard: {max_vector_drop: 101%}\n", "6:26: max_vector_drop: \"101%\" is not allowed"},
+		{"guard except", good + "guard: {except: jobs}\n", "6:17: except: expected a list, found text"},
 
 		{"variable", strings.Replace(good, "/d/db", `'${NOPE}/db'`, 1), "3:34: path: the environment variable NOPE is not set"},
 		{"empty variable", strings.Replace(good, "/d/db", `'${EMPTY}/db'`, 1), "3:34: path: the environment variable EMPTY is empty"},
@@ -135,7 +163,7 @@ func TestManyErrors(t *testing.T) {
 	want := "/f.yaml:1:1: the file: the key \"components\" is missing\n" +
 		"/f.yaml:1:1: targets: the list is empty; at least one is needed\n" +
 		"/f.yaml:2:6: set: \"S\" is not allowed (a set is named with a-z, 0-9 and -, and has at most 40 characters)\n" +
-		"/f.yaml:3:1: unknown key \"foo\" (known here: set, state_dir, staging_dir, freeze_timeout, components, targets)"
+		"/f.yaml:3:1: unknown key \"foo\" (known here: set, state_dir, staging_dir, freeze_timeout, components, targets, retention, guard)"
 	if err == nil || !sameLines(err.Error(), want) {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}

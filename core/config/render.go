@@ -56,7 +56,21 @@ targets:
 	for _, t := range c.Targets {
 		path, _ := t.Config["path"].(string)
 		p("  - name: %s\n    plugin: %s\n    config: {path: %s}\n", quote(t.Name), t.Plugin, quote(path))
+		if own := flow(t.Retention); own != flow(c.Retention) {
+			p("    retention: %s\n", own)
+		}
 	}
+	p(`
+# What "holdfast cleanup" keeps: classic, which is the newest of each of the last 7
+# days, 4 Sundays and 6 firsts of a month; or rules of which one must hold, such as
+#   {last: 3, daily: 7, weekly: 4, monthly: 6, within: 1m, tags: [release]}
+# A target may have its own.
+retention: %s
+
+# A snapshot in which a table or a collection has lost more than this since the newest
+# good one is suspect. 100%% allows everything; except: [NAME] leaves some out.
+guard: %s
+`, flow(c.Retention), c.Guard.orDefault().flow())
 	return []byte(b.String())
 }
 

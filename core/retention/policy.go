@@ -41,17 +41,17 @@ func Classic() Policy { return Policy{Classic: true} }
 // names what cannot be a tag.
 func (p Policy) Validate() error {
 	rules := 0
-	for _, c := range p.counts() {
-		if c.n < 0 {
-			return fmt.Errorf("retention: %s is %d; give the number of snapshots to keep, or leave it out", c.name, c.n)
+	for _, c := range p.Numbers() {
+		if *c.N < 0 {
+			return fmt.Errorf("retention: %s is %d; give the number of snapshots to keep, or leave it out", c.Name, *c.N)
 		}
-		rules += min(c.n, 1)
+		rules += min(*c.N, 1)
 	}
-	for _, w := range p.durations() {
-		if err := w.within.validate(); err != nil {
-			return fmt.Errorf("retention: %s: %w", w.name, err)
+	for _, w := range p.Spans() {
+		if err := w.Within.validate(); err != nil {
+			return fmt.Errorf("retention: %s: %w", w.Name, err)
 		}
-		if w.within != (Duration{}) {
+		if *w.Within != (Duration{}) {
 			rules++
 		}
 	}
@@ -81,17 +81,17 @@ func (p Policy) String() string {
 		return "classic (7 days, 4 Sundays, 6 firsts of a month)"
 	}
 	var parts []string
-	for _, c := range p.counts() {
+	for _, c := range p.Numbers() {
 		switch {
-		case c.n == Unlimited:
-			parts = append(parts, c.name+" unlimited")
-		case c.n != 0:
-			parts = append(parts, fmt.Sprintf("%s %d", c.name, c.n))
+		case *c.N == Unlimited:
+			parts = append(parts, c.Name+" unlimited")
+		case *c.N != 0:
+			parts = append(parts, fmt.Sprintf("%s %d", c.Name, *c.N))
 		}
 	}
-	for _, w := range p.durations() {
-		if w.within != (Duration{}) {
-			parts = append(parts, w.name+" "+w.within.String())
+	for _, w := range p.Spans() {
+		if *w.Within != (Duration{}) {
+			parts = append(parts, w.Name+" "+w.Within.String())
 		}
 	}
 	for _, list := range p.Tags {
@@ -100,37 +100,41 @@ func (p Policy) String() string {
 	return strings.Join(parts, ", ")
 }
 
-type count struct {
-	name string
-	n    int
+// Number is a rule of a Policy that keeps so many.
+type Number struct {
+	Name string // as in a configuration, such as "daily"
+	N    *int   // in the policy that was asked
 	slot slot
 }
 
-func (p Policy) counts() []count {
-	return []count{
-		{"last", p.Last, single},
-		{"hourly", p.Hourly, hour},
-		{"daily", p.Daily, day},
-		{"weekly", p.Weekly, week},
-		{"monthly", p.Monthly, month},
-		{"yearly", p.Yearly, year},
+// Numbers returns the rules of p that are numbers, in the order of its fields.
+func (p *Policy) Numbers() []Number {
+	return []Number{
+		{"last", &p.Last, single},
+		{"hourly", &p.Hourly, hour},
+		{"daily", &p.Daily, day},
+		{"weekly", &p.Weekly, week},
+		{"monthly", &p.Monthly, month},
+		{"yearly", &p.Yearly, year},
 	}
 }
 
-type duration struct {
-	name   string
-	within Duration
+// Span is a rule of a Policy that keeps what is within a duration.
+type Span struct {
+	Name   string    // as in a configuration, such as "within_daily"
+	Within *Duration // in the policy that was asked
 	slot   slot
 }
 
-func (p Policy) durations() []duration {
-	return []duration{
-		{"within", p.Within, single},
-		{"within_hourly", p.WithinHourly, hour},
-		{"within_daily", p.WithinDaily, day},
-		{"within_weekly", p.WithinWeekly, week},
-		{"within_monthly", p.WithinMonthly, month},
-		{"within_yearly", p.WithinYearly, year},
+// Spans returns the rules of p that are durations, in the order of its fields.
+func (p *Policy) Spans() []Span {
+	return []Span{
+		{"within", &p.Within, single},
+		{"within_hourly", &p.WithinHourly, hour},
+		{"within_daily", &p.WithinDaily, day},
+		{"within_weekly", &p.WithinWeekly, week},
+		{"within_monthly", &p.WithinMonthly, month},
+		{"within_yearly", &p.WithinYearly, year},
 	}
 }
 
@@ -144,14 +148,14 @@ func (p Policy) rules() []rule {
 		}
 	}
 	var rules []rule
-	for _, c := range p.counts() {
-		if c.n > 0 {
-			rules = append(rules, rule{id: c.name, n: c.n, slot: c.slot, oldest: c.slot != single})
+	for _, c := range p.Numbers() {
+		if *c.N > 0 {
+			rules = append(rules, rule{id: c.Name, n: *c.N, slot: c.slot, oldest: c.slot != single})
 		}
 	}
-	for _, w := range p.durations() {
-		if w.within != (Duration{}) {
-			rules = append(rules, rule{id: w.name, n: Unlimited, slot: w.slot, within: w.within, oldest: w.slot != single})
+	for _, w := range p.Spans() {
+		if *w.Within != (Duration{}) {
+			rules = append(rules, rule{id: w.Name, n: Unlimited, slot: w.slot, within: *w.Within, oldest: w.slot != single})
 		}
 	}
 	return rules
