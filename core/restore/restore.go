@@ -131,17 +131,6 @@ func (o Options) room(names []string) error {
 	return nil
 }
 
-// SpaceError means that the restored files would not fit.
-type SpaceError struct {
-	Dir        string
-	Need, Free int64 // bytes
-}
-
-func (e *SpaceError) Error() string {
-	return fmt.Sprintf("%s: %d bytes are needed and %d are free: free %d bytes, or restore to another file system",
-		e.Dir, e.Need, e.Free, e.Need-e.Free)
-}
-
 // component stages, checks and syncs one component.
 func (o Options) component(ctx context.Context, name, staging string) (ComponentReport, error) {
 	mc := o.Manifest.Component(name)

@@ -177,4 +177,3 @@ func dir(t *testing.T, path string) map[string][]byte {
 	}
 	return files
 }
-
