@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/atocore/holdfast/core/manifest"
@@ -27,8 +28,8 @@ type Session struct {
 	Late bool // the id's stamp is later than the capture: the clock had gone back behind the last id
 
 	repo      *Repository
-	put       int64 // bytes
-	rehearsal bool  // nothing is put
+	put       atomic.Int64 // bytes
+	rehearsal bool         // nothing is put
 }
 
 // settle bounds each thing that a session still does when its context has ended: giving up, and finding
@@ -124,7 +125,7 @@ func (r *Repository) begin(ctx context.Context, s *Session, now time.Time, note 
 	default:
 		return nil, err
 	}
-	s.put = int64(len(b))
+	s.put.Store(int64(len(b)))
 	view, err := r.View(ctx, set)
 	if err != nil {
 		return nil, errors.Join(err, s.Abandon(ctx))
@@ -147,16 +148,16 @@ func refused(err error) bool {
 func (s *Session) Repository() *Repository { return s.repo }
 
 // Sent is how many bytes were put so far.
-func (s *Session) Sent() int64 { return s.put }
+func (s *Session) Sent() int64 { return s.put.Load() }
 
-// Put stores a finished object under one of this session's keys. It is for one goroutine at a time.
+// Put stores a finished object under one of this session's keys. It is safe for concurrent use.
 func (s *Session) Put(ctx context.Context, key string, r io.ReaderAt, size int64, sum [32]byte) error {
 	if !s.rehearsal {
 		if _, err := s.repo.Store.Put(ctx, key, r, target.PutOptions{Size: size, SHA256: sum}); err != nil {
 			return err
 		}
 	}
-	s.put += size
+	s.put.Add(size)
 	return nil
 }
 
@@ -171,7 +172,7 @@ func (s *Session) Commit(ctx context.Context, m manifest.Manifest, rand io.Reade
 		return nil, errors.Join(err, s.Abandon(ctx))
 	}
 	if s.rehearsal {
-		s.put += int64(len(b))
+		s.put.Add(int64(len(b)))
 		return &m, nil
 	}
 	outcome, err := s.repo.Store.PutBytes(ctx, manifest.ManifestKey(m.Set, m.ID), b, target.PutOptions{})
@@ -186,7 +187,7 @@ func (s *Session) Commit(ctx context.Context, m manifest.Manifest, rand io.Reade
 	committed, got, lerr := s.repo.load(ctx, m.Set, m.ID)
 	switch {
 	case lerr == nil && bytes.Equal(got, b):
-		s.put += int64(len(b))
+		s.put.Add(int64(len(b)))
 		return committed, s.deleteIntent(ctx)
 	case errors.Is(lerr, ErrRevoked) && refused(err): // by ourselves, and for this
 		return nil, errors.Join(err, s.deleteIntent(ctx))
