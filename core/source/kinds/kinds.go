@@ -48,6 +48,20 @@ func Open(c Config) (source.Source, error) {
 	return nil, fmt.Errorf("component %s: unknown kind %q", c.Name, c.Kind)
 }
 
+// FrozenAt is the stream of a copy that was not captured by a source: the file, or for Chroma the directory, at
+// path, which nobody may write to. The error is a source.Fault for what is no such store.
+func FrozenAt(kind manifest.Kind, path string) (*source.Frozen, error) {
+	switch kind {
+	case manifest.SQLite:
+		return sqlite.FrozenAt(path)
+	case manifest.File:
+		return file.FrozenAt(path)
+	case manifest.Chroma:
+		return chroma.FrozenAt(path)
+	}
+	return nil, fmt.Errorf("the copy at %s: unknown kind %q", path, kind)
+}
+
 // Inspect looks into a staged or restored copy of a component of that kind: a file, or for Chroma a
 // directory. baseline holds the facts of the snapshot that it is compared to, or of the snapshot
 // that it came from; it may be nil. What is wrong with the copy is in the report; the error is for

@@ -2,10 +2,17 @@ package kinds_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/atocore/holdfast/core/backup/backuptest"
 	"github.com/atocore/holdfast/core/manifest"
 	"github.com/atocore/holdfast/core/source"
 	"github.com/atocore/holdfast/core/source/chroma"
@@ -72,4 +79,69 @@ func TestInspect(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, r, err)
 		}
 	}
+}
+
+// A captured copy that is met again is the same stream.
+func TestFrozenAt(t *testing.T) {
+	w := backuptest.New(t)
+	w.Chroma()
+	var sources []source.Source
+	for _, c := range w.Components {
+		s, err := kinds.Open(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sources = append(sources, s)
+	}
+	cut, err := source.Cut(t.Context(), sources, source.Options{Staging: t.TempDir()})
+	if err != nil || len(cut.Failed) > 0 {
+		t.Fatal(err, cut.Failed)
+	}
+	for _, s := range sources {
+		want := cut.Frozen[s.Name()]
+		got, err := kinds.FrozenAt(s.Kind(), want.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.ChunkSize != want.ChunkSize || got.Path != want.Path {
+			t.Errorf("%s: %d, %s, want %d, %s", s.Name(), got.ChunkSize, got.Path, want.ChunkSize, want.Path)
+		}
+		if diff := cmp.Diff(contents(t, want), contents(t, got)); diff != "" {
+			t.Errorf("%s: parts (-want +got):\n%s", s.Name(), diff)
+		}
+	}
+}
+
+// What is no such store is refused.
+func TestFrozenAtRefuses(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "link")
+	if err := os.Symlink("elsewhere", path); err != nil {
+		t.Fatal(err)
+	}
+	for kind, at := range map[manifest.Kind]string{manifest.SQLite: path, manifest.File: path, manifest.Chroma: dir, "postgres": path} {
+		if f, err := kinds.FrozenAt(kind, at); err == nil {
+			t.Errorf("%s: %+v", kind, f)
+		}
+	}
+}
+
+// contents are the parts with the SHA-256 of what they hold.
+func contents(t *testing.T, f *source.Frozen) (all []string) {
+	t.Helper()
+	for _, p := range f.Parts {
+		h := sha256.New()
+		if p.Open != nil {
+			r, err := p.Open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = io.Copy(h, r)
+			if err := errors.Join(err, r.Close()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		all = append(all, fmt.Sprintf("%q %x %d %d %x", p.Name, sha256.Sum256(p.Header), p.Size, p.Pad, h.Sum(nil)))
+	}
+	return all
 }
