@@ -18,6 +18,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/atocore/holdfast/core/manifest"
 	"github.com/atocore/holdfast/core/progress"
 	"github.com/atocore/holdfast/core/repository"
 	"github.com/atocore/holdfast/core/source"
@@ -30,6 +31,18 @@ type Component struct {
 	Source   source.Source
 	Format   string // for kind file: "json" or ""
 	Optional bool   // its absence is a note, unless it was there in the newest good snapshot that was to have it
+
+	// Inspected is what full checks found in exactly the copy that Source will give; it is then not looked into
+	// again, and compared with no other snapshot. nil, as for every live store: it is inspected.
+	Inspected *source.Report
+}
+
+// Past makes a snapshot one of an earlier moment, as an import does: its id and its captured_at are of that
+// moment, whatever snapshots there are already, and only those that are not newer may be its parent. It is
+// all or nothing: a component that fails ends the run. State is asked, and remembers nothing.
+type Past struct {
+	At     time.Time
+	Origin manifest.Origin
 }
 
 // CheckMode says which checks a create makes on what it captured.
@@ -60,6 +73,7 @@ type Options struct {
 	Rand       io.Reader  // read by several goroutines at once, as crypto/rand.Reader may be
 	State      *state.Dir // optional: remembers what was seen in each target; one that holds another repository now fails
 
+	Past          *Past             // optional: the snapshot is not of now
 	DryRun        bool              // optional: capture, check and compress, and put nothing
 	Now           func() time.Time  // optional: time.Now
 	FreezeTimeout time.Duration     // optional: source.FreezeTimeout
@@ -195,6 +209,9 @@ func (r *run) capture(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
+	if r.Past != nil {
+		r.cut.Instant = r.Past.At.UTC()
+	}
 	r.report.CapturedAt = r.cut.Instant
 	var failed []error
 	for _, c := range r.Components {
@@ -208,7 +225,7 @@ func (r *run) capture(ctx context.Context, dir string) error {
 			failed = append(failed, report.Err)
 		}
 	}
-	if len(r.cut.Frozen) == 0 {
+	if len(r.cut.Frozen) == 0 || r.Past != nil && len(failed) > 0 {
 		return errors.Join(append([]error{fmt.Errorf("%w: no component could be captured", ErrNothing)}, failed...)...)
 	}
 	return nil

@@ -14,15 +14,31 @@ import (
 // history reads a set's usable manifests from the newest on, as far as anybody asks.
 type history struct {
 	session *repository.Session
+	ids     []manifest.ID // those of the view that count, ascending
 	usable  []*manifest.Manifest
-	passed  int                  // ids of the view, from the newest, that were looked at
+	passed  int                  // ids, from the newest, that were looked at
 	all     []*manifest.Manifest // those of them that could be read, usable or not
+}
+
+// newHistory is the history of a snapshot of now, or with past of that moment: then newer ones do not count.
+func newHistory(s *repository.Session, past *Past) *history {
+	ids := s.View.IDs
+	if past != nil {
+		n, _ := slices.BinarySearchFunc(ids, past.At, func(id manifest.ID, at time.Time) int {
+			if id.Time().After(at) {
+				return 1
+			}
+			return -1
+		})
+		ids = ids[:n]
+	}
+	return &history{session: s, ids: ids}
 }
 
 // at returns the nth newest usable manifest, or nil when there are not as many. Manifests that cannot
 // be read are passed over: they cannot be anybody's parent.
 func (h *history) at(ctx context.Context, n int) (*manifest.Manifest, error) {
-	ids := h.session.View.IDs
+	ids := h.ids
 	for n >= len(h.usable) && h.passed < len(ids) {
 		id := ids[len(ids)-1-h.passed]
 		m, err := h.session.Repository().Load(ctx, h.session.View.Set, id)

@@ -41,6 +41,9 @@ func (r *run) pack(ctx context.Context) ([]packedComponent, error) {
 		}
 		if err != nil {
 			err = fmt.Errorf("pack %s: %w", name, err)
+			if r.Past != nil {
+				return nil, fmt.Errorf("%w: %w", ErrNothing, err)
+			}
 			r.cut.Failed[name] = err
 			r.report.Components[i].Err, r.report.Components[i].Size = err, 0
 			failed = append(failed, err)
@@ -58,9 +61,16 @@ func (r *run) pack(ctx context.Context) ([]packedComponent, error) {
 // packOne inspects a component beside packing it.
 func (r *run) packOne(ctx context.Context, c Component, frozen *source.Frozen) (packedComponent, error) {
 	p := packedComponent{name: c.Source.Name(), forTarget: map[*targetRun]manifest.Component{}}
-	d := r.due(ctx, p.name)
+	var d due
+	if c.Inspected == nil {
+		d = r.due(ctx, p.name)
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
+		if c.Inspected != nil {
+			p.report = *c.Inspected
+			return nil
+		}
 		p.report, err = r.inspect(ctx, c, frozen.Path, d)
 		return err
 	})

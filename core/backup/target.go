@@ -31,12 +31,7 @@ func (t *targetRun) note(format string, args ...any) {
 
 // begin is steps C1 and C2 of the ballot, and a look at the target's past.
 func (t *targetRun) begin(ctx context.Context, r *run) (err error) {
-	if r.DryRun {
-		t.session, err = t.repo.Rehearse(ctx, r.Set, r.cut.Instant, r.Now(), r.Rand)
-	} else {
-		t.session, err = t.repo.Begin(ctx, r.Set, r.cut.Instant, r.Now(), r.Rand, manifest.Note{Host: r.Host, Tool: r.Tool})
-	}
-	if err != nil {
+	if t.session, err = t.open(ctx, r); err != nil {
 		return err
 	}
 	if t.session.Late {
@@ -45,8 +40,8 @@ func (t *targetRun) begin(ctx context.Context, r *run) (err error) {
 	if n := len(t.session.View.Foreign); n > 0 {
 		t.note("%d keys in the target are not holdfast's and were left alone, the first is %s", n, t.session.View.Foreign[0])
 	}
-	t.history = &history{session: t.session}
-	if t.sequence, err = t.history.sequence(ctx, r.Now().Add(repository.MaxAhead)); err != nil || r.State == nil {
+	t.history = newHistory(t.session, r.Past)
+	if t.sequence, err = t.history.sequence(ctx, r.Now().Add(repository.MaxAhead)); err != nil || r.State == nil || r.Past != nil {
 		return err
 	}
 	seen, err := r.State.Seen(r.Set, t.Name)
@@ -63,11 +58,28 @@ func (t *targetRun) begin(ctx context.Context, r *run) (err error) {
 	return nil
 }
 
+// open starts the session.
+func (t *targetRun) open(ctx context.Context, r *run) (*repository.Session, error) {
+	note := manifest.Note{Host: r.Host, Tool: r.Tool}
+	switch {
+	case r.Past != nil && r.DryRun:
+		return t.repo.RehearseAt(ctx, r.Set, r.cut.Instant, r.Rand)
+	case r.Past != nil:
+		return t.repo.BeginAt(ctx, r.Set, r.cut.Instant, r.Now(), r.Rand, note)
+	case r.DryRun:
+		return t.repo.Rehearse(ctx, r.Set, r.cut.Instant, r.Now(), r.Rand)
+	}
+	return t.repo.Begin(ctx, r.Set, r.cut.Instant, r.Now(), r.Rand, note)
+}
+
 // commit votes for the snapshot.
 func (t *targetRun) commit(ctx context.Context, r *run, components []packedComponent) error {
 	m := manifest.Manifest{
 		Format: manifest.Format, CapturedAt: r.cut.Instant, Host: r.Host, Tool: r.Tool, Parent: t.parent,
 		Sequence: min(t.sequence, manifest.MaxInt-1) + 1, Tags: r.Tags, Grade: r.report.Grade, Reasons: r.report.Reasons,
+	}
+	if r.Past != nil {
+		m.Origin = &r.Past.Origin
 	}
 	for _, c := range components {
 		m.Components = append(m.Components, c.forTarget[t])
@@ -87,7 +99,7 @@ func (t *targetRun) commit(ctx context.Context, r *run, components []packedCompo
 			t.note("what killed puts left behind could not be removed, the next create will try again: %v", err)
 		}
 	}
-	if r.State != nil && !r.DryRun {
+	if r.State != nil && !r.DryRun && r.Past == nil {
 		seen := state.Seen{Repository: t.repo.ID, ID: string(committed.ID), Sequence: committed.Sequence, At: r.Now().UTC()}
 		if err := r.State.Remember(r.Set, t.Name, seen); err != nil {
 			t.note("%v", err)
