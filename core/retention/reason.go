@@ -60,7 +60,10 @@ func (c cause) reason(e *entry) Reason {
 	case displaced:
 		say("displaced", "newer %s fills %s %s", c.by, c.rule.name(), c.rule.slot.label(e.at))
 	case beyond:
-		say("beyond", "older than the last %d %s that have one", c.rule.n, c.rule.slot.plural())
+		say("beyond", "older than the last %d", c.rule.n)
+		if c.rule.slot != single {
+			say("beyond", "older than the last %d %s that have one", c.rule.n, c.rule.slot.plural())
+		}
 	case outside:
 		say("outside", "not %s %s of %s", c.rule.name(), c.rule.within, c.by)
 	case safetyOver:

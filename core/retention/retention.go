@@ -107,9 +107,11 @@ func newEntries(snapshots []Snapshot) []entry {
 	for _, s := range snapshots {
 		entries = append(entries, newEntry(s))
 	}
-	slices.SortStableFunc(entries, func(a, b entry) int { return cmp.Compare(b.ID, a.ID) })
+	slices.SortStableFunc(entries, newestFirst)
 	return entries
 }
+
+func newestFirst(a, b entry) int { return cmp.Compare(b.ID, a.ID) }
 
 func newEntry(s Snapshot) entry {
 	s.Components = slices.Clone(s.Components)
