@@ -43,7 +43,7 @@ type Saved struct {
 // take saves the live state. must names the components without which it is no safety.
 func (s *Safety) take(ctx context.Context, must []string) (*Saved, error) {
 	o := s.Backup
-	o.Tags, o.DryRun = []string{manifest.PreRestore}, false
+	o.Components, o.Tags, o.DryRun = nil, []string{manifest.PreRestore}, false
 	if o.Check == "" {
 		o.Check = backup.CheckQuick
 	}
