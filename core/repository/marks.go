@@ -53,6 +53,11 @@ func (r *Repository) Marks(ctx context.Context, set string) (*Marks, error) {
 	return r.marks(ctx, set, "")
 }
 
+// MarksOf is Marks for one snapshot.
+func (r *Repository) MarksOf(ctx context.Context, set string, id manifest.ID) (*Marks, error) {
+	return r.marks(ctx, set, id)
+}
+
 // marks lists those of the one snapshot, or of all when id is "".
 func (r *Repository) marks(ctx context.Context, set string, id manifest.ID) (*Marks, error) {
 	m := &Marks{repo: r, set: set, marks: map[manifest.ID][]Mark{}, verdicts: map[manifest.ID]map[int]*verdict{}}

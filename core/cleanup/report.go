@@ -1,0 +1,92 @@
+package cleanup
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/atocore/holdfast/core/manifest"
+	"github.com/atocore/holdfast/core/repository"
+	"github.com/atocore/holdfast/core/retention"
+	"github.com/atocore/holdfast/core/target"
+)
+
+// Fate is what becomes of a snapshot.
+type Fate string
+
+// In a dry run they say what would become of it.
+const (
+	FateKept     Fate = "kept"
+	FateMarked   Fate = "marked"   // given up by this run: it can be undeleted until its grace has passed
+	FateWaiting  Fate = "waiting"  // marked before, and its grace has not passed
+	FateExpired  Fate = "expired"  // to be deleted, but the sweep waits or has stopped
+	FateDeleted  Fate = "deleted"  // gone
+	FateDoubtful Fate = "doubtful" // given up, but a verdict cannot be read: nothing is done
+)
+
+// Snapshot is what was decided of one snapshot.
+type Snapshot struct {
+	ID         manifest.ID
+	CapturedAt time.Time
+	Grade      manifest.Grade
+	Keep       bool // what the plan says; a mark on what it keeps deletes nothing
+	Held       bool // by a pin
+	Reasons    []retention.Reason
+	Standing   repository.Standing // before the run
+	Fate       Fate
+	Due        time.Time // by the store's own clock: when the grace of its mark ends; zero: no mark, or not known
+}
+
+// Report is what a Run did; of a dry run what it would do.
+type Report struct {
+	DryRun    bool
+	Snapshots []Snapshot // every one that had a manifest, oldest first
+
+	Waiting []manifest.ID // creates that are in progress: the sweep goes on when they are done
+	Objects int           // deleted from archives
+	Bytes   int64         // their size
+	Revoked []manifest.ID // creates that were given up for dead
+	Missing []string      // keys that a manifest names and that are not listed after the sweep
+	Foreign []string      // keys that are not a repository's; never touched
+	Notes   []string      // what a person should know although it is no failure
+	Refused error         // of a dry run: what would stand in the way; Is ErrRefused
+
+	Foresight *Foresight // what this run set out to do; nil when it did not come so far
+}
+
+// Foresight is what a run sets out to do.
+type Foresight struct {
+	Mark   []manifest.ID // snapshots that get a mark
+	Sweep  []manifest.ID // snapshots that are deleted
+	Delete []string      // keys below archives/
+}
+
+// within returns what of f the bound names too; nil is no bound.
+func (f *Foresight) within(bound *Foresight) *Foresight {
+	if bound == nil {
+		return f
+	}
+	return &Foresight{both(f.Mark, bound.Mark), both(f.Sweep, bound.Sweep), both(f.Delete, bound.Delete)}
+}
+
+// both returns what is in a and in b.
+func both[T comparable](a, b []T) []T {
+	in := map[T]bool{}
+	for _, v := range b {
+		in[v] = true
+	}
+	return slices.DeleteFunc(slices.Clone(a), func(v T) bool { return !in[v] })
+}
+
+func (r *Report) note(format string, args ...any) {
+	r.Notes = append(r.Notes, fmt.Sprintf(format, args...))
+}
+
+func (r *Report) foreign(keys []string, intents []target.Object) {
+	r.Foreign = append(r.Foreign, keys...)
+	for _, o := range intents {
+		if _, err := manifest.ParseKey(o.Key); err != nil {
+			r.Foreign = append(r.Foreign, o.Key)
+		}
+	}
+}
