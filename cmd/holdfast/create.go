@@ -129,6 +129,7 @@ func (a *app) create(ctx context.Context, f createFlags) (err error) {
 	o := backup.Options{
 		Set: c.Set, Tags: f.tags, Check: backup.CheckMode(f.check), Tool: "holdfast " + toolVersion(),
 		Rand: rand.Reader, Now: a.now, FreezeTimeout: c.FreezeTimeout, DryRun: f.dryRun,
+		Guard: backup.Guard{MaxRowDrop: c.Guard.MaxRowDrop, MaxVectorDrop: c.Guard.MaxVectorDrop, Except: c.Guard.Except},
 	}
 	if o.Host, err = os.Hostname(); err != nil {
 		return fmt.Errorf("name of this host: %w", err)

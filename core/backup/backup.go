@@ -73,6 +73,7 @@ type Options struct {
 	Rand       io.Reader  // read by several goroutines at once, as crypto/rand.Reader may be
 	State      *state.Dir // optional: remembers what was seen in each target; one that holds another repository now fails
 
+	Guard         Guard             // optional: nothing is looked at
 	Past          *Past             // optional: the snapshot is not of now
 	DryRun        bool              // optional: capture, check and compress, and put nothing
 	Now           func() time.Time  // optional: time.Now

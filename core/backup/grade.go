@@ -18,6 +18,7 @@ import (
 type due struct {
 	level    source.Level
 	baseline *manifest.Facts // of the newest good snapshot that has the component; nil when there is none
+	from     manifest.ID     // that snapshot
 	failed   manifest.ID     // the snapshot in which the full checks ran last, when they did not pass
 }
 
@@ -30,7 +31,7 @@ func (r *run) due(ctx context.Context, component string) (d due) {
 		c := m.Component(component)
 		return yardstick(m) && c != nil && c.Facts != nil
 	}); m != nil {
-		d.baseline = m.Component(component).Facts
+		d.baseline, d.from = m.Component(component).Facts, m.ID
 	}
 	if r.Check == CheckNone || r.Check == CheckFull {
 		d.level = source.Full
@@ -121,6 +122,7 @@ func (r *run) grade(ctx context.Context, components []packedComponent) {
 				r.reason(manifest.Degraded, p.name, id, k.Name+" did not run: "+k.Detail)
 			}
 		}
+		r.guard(p)
 	}
 }
 
@@ -129,10 +131,12 @@ func (r *run) grade(ctx context.Context, components []packedComponent) {
 func wayOut(id string) string {
 	switch id {
 	case sqlite.IDTableMissing, chroma.IDCollections:
-		return " (if that is meant, run holdfast create --check none once)"
+		return meant
 	}
 	return ""
 }
+
+const meant = " (if that is meant, run holdfast create --check none once)"
 
 // hadBefore reports whether the component was there in the newest good snapshot that was to have it: one that
 // has it, or says that it was absent. A create that left it out on purpose says nothing.

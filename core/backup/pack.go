@@ -17,6 +17,7 @@ import (
 // packedComponent is a captured component's entry in every target's manifest.
 type packedComponent struct {
 	name      string
+	due       due
 	report    source.Report
 	forTarget map[*targetRun]manifest.Component
 }
@@ -61,9 +62,8 @@ func (r *run) pack(ctx context.Context) ([]packedComponent, error) {
 // packOne inspects a component beside packing it.
 func (r *run) packOne(ctx context.Context, c Component, frozen *source.Frozen) (packedComponent, error) {
 	p := packedComponent{name: c.Source.Name(), forTarget: map[*targetRun]manifest.Component{}}
-	var d due
 	if c.Inspected == nil {
-		d = r.due(ctx, p.name)
+		p.due = r.due(ctx, p.name)
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
@@ -71,7 +71,7 @@ func (r *run) packOne(ctx context.Context, c Component, frozen *source.Frozen) (
 			p.report = *c.Inspected
 			return nil
 		}
-		p.report, err = r.inspect(ctx, c, frozen.Path, d)
+		p.report, err = r.inspect(ctx, c, frozen.Path, p.due)
 		return err
 	})
 	g.Go(func() error {
