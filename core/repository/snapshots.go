@@ -20,7 +20,7 @@ type Snapshot struct {
 	Err      error              // Is ErrDamaged
 }
 
-// Cache keeps the bodies of ballots on this host, so that they need not be fetched again: a key is written
+// Cache keeps the bodies of manifests on this host, so that they need not be fetched again: a key is written
 // once. Nothing depends on it: what it returns must have the listed size and decode as that
 // snapshot's manifest, whose digest it gives itself, or it is fetched again. It is safe for concurrent use.
 type Cache interface {
@@ -79,7 +79,7 @@ func (r *Repository) ballot(ctx context.Context, set string, o target.Object) (B
 	if r.Cache != nil {
 		if body := r.Cache.Get(r.ID, set, k.ID); int64(len(body)) == o.Size {
 			b.Manifest, b.Err = r.decode(set, k.ID, body)
-			if b.Err == nil || errors.Is(b.Err, ErrRevoked) {
+			if b.Err == nil {
 				return b, nil
 			}
 		}
@@ -87,7 +87,7 @@ func (r *Repository) ballot(ctx context.Context, set string, o target.Object) (B
 	body, err := r.body(ctx, o)
 	if err == nil {
 		b.Manifest, err = r.decode(set, k.ID, body)
-		if r.Cache != nil && (err == nil || errors.Is(err, ErrRevoked)) {
+		if r.Cache != nil && err == nil {
 			r.Cache.Put(r.ID, set, k.ID, body)
 		}
 	}

@@ -1,6 +1,6 @@
-// Package state is what holdfast keeps on its own host: a lock a set, and what was last seen in each
-// target. Losing it costs nothing but warnings, and that a target which was exchanged is not noticed; no
-// snapshot depends on it.
+// Package state is what holdfast keeps on its own host: a lock a set, what was last seen in each target,
+// manifests that were read before, and what a cleanup has to go on with. Losing it costs nothing but
+// warnings and time, and that a target which was exchanged is not noticed; no snapshot depends on it.
 package state
 
 import (
@@ -97,25 +97,9 @@ func (d *Dir) Remember(set, target string, s Seen) (err error) {
 			err = fmt.Errorf("remember what was seen in target %s: %w", target, err)
 		}
 	}()
-	path := d.seenPath(set, target)
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
 	b, err := json.Marshal(s)
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".seen-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(b, '\n'))
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
+	return replace(d.seenPath(set, target), append(b, '\n'))
 }
