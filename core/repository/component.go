@@ -32,17 +32,12 @@ func (r *Repository) OpenComponent(ctx context.Context, m *manifest.Manifest, na
 	if m.Encryption != nil {
 		return nil, fmt.Errorf("snapshot %s: %w, and this version cannot decrypt", m.ID, ErrSealed)
 	}
-	c := &Component{Component: mc, repo: r, volumes: map[archive.VolumeID]*manifest.Volume{}}
-	for i := range mc.Volumes {
-		id, err := archive.ParseVolumeID(mc.Volumes[i].ID)
-		if err != nil {
-			return nil, err
-		}
-		c.volumes[id] = &mc.Volumes[i]
+	c, err := r.Unindexed(mc)
+	if err != nil {
+		return nil, err
 	}
 	limits := archive.Limits{ChunkSize: mc.ChunkSize, Size: mc.Size}
 	if len(mc.Index) == 1 {
-		var err error
 		if c.Recipe, err = r.readIndex(ctx, scratch, mc.Index[0], nil, nil, limits); err != nil {
 			return nil, err
 		}
@@ -61,6 +56,20 @@ func (r *Repository) OpenComponent(ctx context.Context, m *manifest.Manifest, na
 	if err := c.bind(); err != nil {
 		c.Close()
 		return nil, &ObjectError{Key: mc.Index[0].Key, Err: err}
+	}
+	return c, nil
+}
+
+// Unindexed is a component without its index: the way to its volumes for whoever knows from elsewhere what lies
+// in them. Its Recipe is nil.
+func (r *Repository) Unindexed(mc *manifest.Component) (*Component, error) {
+	c := &Component{Component: mc, repo: r, volumes: map[archive.VolumeID]*manifest.Volume{}}
+	for i := range mc.Volumes {
+		id, err := archive.ParseVolumeID(mc.Volumes[i].ID)
+		if err != nil {
+			return nil, err
+		}
+		c.volumes[id] = &mc.Volumes[i]
 	}
 	return c, nil
 }
@@ -87,7 +96,7 @@ func (c *Component) bind() error {
 // Close gives scratch space back.
 func (c *Component) Close() error { return c.Recipe.Close() }
 
-// Volume is what the manifest says of a volume.
+// Volume is what the manifest says of a volume; nil when it does not name it.
 func (c *Component) Volume(id archive.VolumeID) *manifest.Volume { return c.volumes[id] }
 
 // Open implements archive.Opener.

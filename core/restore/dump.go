@@ -19,8 +19,10 @@ type DumpOptions struct {
 	Repository *repository.Repository
 	Manifest   *manifest.Manifest
 	Component  string
-	Member     string // a file of a Chroma component; "": the whole stream, which for Chroma is a tar
-	Scratch    string // a directory with room for what is dumped
+	Member     string        // a file of a Chroma component; "": the whole stream, which for Chroma is a tar
+	Scratch    string        // a directory with room for what is dumped
+	Fallback   *Fallback     // optional: where to look for what is lost
+	Rescued    func(*Rescue) // optional: told when something was, and all of it was found
 	Progress   progress.Progress
 }
 
@@ -33,10 +35,11 @@ func Dump(ctx context.Context, o DumpOptions, w io.Writer) (_ int64, err error) 
 		return 0, fmt.Errorf("scratch space: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	c, err := o.Repository.OpenComponent(ctx, o.Manifest, o.Component, dir)
+	r, err := o.Fallback.begin(ctx, o.Repository, o.Manifest, o.Component, dir)
 	if err != nil {
 		return 0, err
 	}
+	c := r.Component
 	defer c.Close()
 	f, err := os.OpenFile(filepath.Join(dir, "stream"), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -44,7 +47,7 @@ func Dump(ctx context.Context, o DumpOptions, w io.Writer) (_ int64, err error) 
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 
-	read := archive.ReadOptions{Open: c.Open, To: f, Progress: report(o.Progress, c)}
+	read := archive.ReadOptions{To: f, Progress: report(o.Progress, c)}
 	from, size := int64(0), c.Size
 	if o.Member != "" {
 		part, err := member(c, o.Member)
@@ -56,13 +59,16 @@ func Dump(ctx context.Context, o DumpOptions, w io.Writer) (_ int64, err error) 
 	} else {
 		read.Whole = c.Whole
 	}
-	if err := archive.Read(ctx, c.Recipe, read); err != nil {
-		return 0, c.Explain(err)
+	if err := r.read(ctx, read); err != nil {
+		return 0, err
 	}
 	if o.Member == "" {
 		if err := verify(ctx, f, c); err != nil {
 			return 0, err
 		}
+	}
+	if r.rescue != nil && o.Rescued != nil {
+		o.Rescued(r.rescue)
 	}
 	n, err := io.Copy(w, &contextReader{ctx, io.NewSectionReader(f, from, size)})
 	if err == nil && n != size {

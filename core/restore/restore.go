@@ -26,8 +26,9 @@ import (
 type Options struct {
 	Repository *repository.Repository
 	Manifest   *manifest.Manifest
-	Components []string // empty: all
-	Dir        string   // new, or empty
+	Components []string  // empty: all
+	Dir        string    // new, or empty
+	Fallback   *Fallback // optional: where to look for what is lost
 	Progress   progress.Progress
 }
 
@@ -48,6 +49,7 @@ type ComponentReport struct {
 	Path   string
 	Size   int64 // bytes of the stream
 	Checks []manifest.Check
+	Rescue *Rescue // nil: nothing of it was lost
 }
 
 // ToDir restores components to Dir, each under its name: a file, or for Chroma a directory. An error
@@ -135,15 +137,11 @@ func (o Options) room(names []string) error {
 func (o Options) component(ctx context.Context, name, staging string) (ComponentReport, error) {
 	mc := o.Manifest.Component(name)
 	report := ComponentReport{Name: name, Kind: mc.Kind, Path: filepath.Join(o.Dir, name), Size: mc.Size}
-	c, err := o.Repository.OpenComponent(ctx, o.Manifest, name, staging)
+	path, rescue, err := StageFrom(ctx, o.Repository, o.Manifest, name, StageOptions{Dir: staging, Fallback: o.Fallback, Progress: o.Progress})
 	if err != nil {
 		return report, err
 	}
-	defer c.Close()
-	path, err := Stage(ctx, c, StageOptions{Dir: staging, Progress: o.Progress})
-	if err != nil {
-		return report, err
-	}
+	report.Rescue = rescue
 	inspected, err := kinds.Inspect(ctx, mc.Kind, path, source.Full, mc.Facts)
 	switch {
 	case err != nil && ctx.Err() != nil:

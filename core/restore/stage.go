@@ -18,18 +18,53 @@ import (
 	"github.com/atocore/holdfast/core/source/chroma"
 )
 
-// StageOptions are what Stage needs beside the component.
+// StageOptions are what Stage and StageFrom need beside the component.
 type StageOptions struct {
 	Dir string // a private directory; it also holds scratch files while Stage runs
 	// Damaged, when set, is told of every damaged volume, and Stage then fails only when it has read all.
+	// StageFrom ignores it.
 	Damaged  func(archive.VolumeID, error)
+	Fallback *Fallback // optional: where StageFrom looks for what is lost; Stage ignores it
 	Progress progress.Progress
 }
 
 // Stage writes a component's stream into Dir, under the component's name, and verifies it: every chunk
 // by its id, the stream by its SHA-256. A Chroma stream is unpacked to a directory. It returns the path
 // of the copy; after an error nothing is left. Damage is an error that Is repository.ErrDamaged.
-func Stage(ctx context.Context, c *repository.Component, o StageOptions) (_ string, err error) {
+func Stage(ctx context.Context, c *repository.Component, o StageOptions) (string, error) {
+	return o.stage(ctx, c, func(ctx context.Context, read archive.ReadOptions) error {
+		read.Open = c.Open
+		damage := false
+		if o.Damaged != nil {
+			read.Damaged = func(v archive.VolumeID, err error) {
+				damage = true
+				o.Damaged(v, err)
+			}
+		}
+		if err := archive.Read(ctx, c.Recipe, read); err != nil {
+			return c.Explain(err)
+		}
+		if damage {
+			return fmt.Errorf("stream of %s: %w", c.Name, repository.ErrDamaged)
+		}
+		return nil
+	})
+}
+
+// StageFrom opens a component of a snapshot and stages it as Stage does. What is lost of it is looked for in
+// Fallback; the Rescue, which is nil when nothing was lost, tells what came of that.
+func StageFrom(ctx context.Context, own *repository.Repository, m *manifest.Manifest, name string, o StageOptions) (string, *Rescue, error) {
+	r, err := o.Fallback.begin(ctx, own, m, name, o.Dir)
+	if err != nil {
+		return "", r.rescue, err
+	}
+	defer r.Close()
+	path, err := o.stage(ctx, r.Component, r.read)
+	return path, r.rescue, err
+}
+
+// stage has a stream read to Dir, and unpacks it.
+func (o StageOptions) stage(ctx context.Context, c *repository.Component, read func(context.Context, archive.ReadOptions) error) (_ string, err error) {
 	path := filepath.Join(o.Dir, c.Name)
 	defer func() {
 		if err != nil {
@@ -37,10 +72,10 @@ func Stage(ctx context.Context, c *repository.Component, o StageOptions) (_ stri
 		}
 	}()
 	if c.Kind != manifest.Chroma {
-		return path, o.stream(ctx, c, path)
+		return path, o.stream(ctx, c, path, read)
 	}
 	tar := filepath.Join(o.Dir, c.Name+".tar") // no component has a dot in its name
-	err = o.stream(ctx, c, tar)
+	err = o.stream(ctx, c, tar, read)
 	if err == nil {
 		err = extract(ctx, tar, path, c.Size)
 	}
@@ -51,25 +86,14 @@ func Stage(ctx context.Context, c *repository.Component, o StageOptions) (_ stri
 }
 
 // stream writes the component's stream to a new file.
-func (o StageOptions) stream(ctx context.Context, c *repository.Component, path string) (err error) {
+func (o StageOptions) stream(ctx context.Context, c *repository.Component, path string, read func(context.Context, archive.ReadOptions) error) (err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return fmt.Errorf("stage %s: %w", c.Name, err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	damage := false
-	read := archive.ReadOptions{Open: c.Open, Whole: c.Whole, To: f, Progress: report(o.Progress, c)}
-	if o.Damaged != nil {
-		read.Damaged = func(v archive.VolumeID, err error) {
-			damage = true
-			o.Damaged(v, err)
-		}
-	}
-	if err := archive.Read(ctx, c.Recipe, read); err != nil {
-		return c.Explain(err)
-	}
-	if damage {
-		return fmt.Errorf("stream of %s: %w", c.Name, repository.ErrDamaged)
+	if err := read(ctx, archive.ReadOptions{Whole: c.Whole, To: f, Progress: report(o.Progress, c)}); err != nil {
+		return err
 	}
 	return verify(ctx, f, c)
 }
