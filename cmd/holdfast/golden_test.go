@@ -94,6 +94,24 @@ func golden() map[string]any {
 			head: summary("restore", exitDamage), Target: "nas", Set: "atocore", ID: id, CapturedAt: at, Grade: manifest.Good, Dir: "/srv/x",
 			Components: []restoreComponent{{"db", manifest.SQLite, "/srv/x/db", 1 << 30, checks}},
 		},
+		"summary.import": importReport{
+			head: summary("import", exitIncomplete), Set: "atocore", Dir: "/backup/snapshots", Unparseable: []string{"before-the-move"},
+			Snapshots: []importSnapshot{
+				{
+					Stamp: "20260410T094646Z", Result: skipped, Components: []string{}, Reasons: []manifest.Reason{}, Targets: []importedInto{},
+					Errors: []importError{{"metadata_missing", "20260410T094646Z/backup-metadata.json is missing"}},
+				},
+				{
+					Stamp: "20260411T094646Z", Result: imported, CapturedAt: &at, Components: []string{"db"}, Grade: manifest.Suspect,
+					Reasons: []manifest.Reason{{Component: "chroma", ID: "chroma_header_invalid", Message: "headers failed"}}, Errors: []importError{},
+					Targets: []importedInto{
+						{Target: "nas", Result: imported, ID: id, Notes: []string{"left over"}},
+						{Target: "usb", Result: notImported, Notes: []string{}, Error: failed},
+					},
+				},
+			},
+			Targets: []importTarget{{Target: "nas", Imported: 1, Already: 2, Sent: 1 << 20}, {Target: "usb", Error: failed}},
+		},
 		"summary.doctor": doctorReport{
 			head: summary("doctor", exitTarget),
 			Checks: []doctorCheck{
@@ -209,7 +227,7 @@ func TestHelp(t *testing.T) {
 			got = append(got, c.Name())
 		}
 	}
-	want := []string{"completion", "create", "doctor", "dump", "init", "list", "restore", "show", "validate", "version"}
+	want := []string{"completion", "create", "doctor", "dump", "import", "init", "list", "restore", "show", "validate", "version"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("commands (-want +got):\n%s", diff)
 	}

@@ -141,6 +141,7 @@ func commands(a *app) []*cobra.Command {
 		newValidate(a),
 		newRestore(a),
 		newDump(a),
+		newImport(a),
 		newDoctor(a),
 		newVersion(a),
 		newCompletion(a),

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -110,6 +111,19 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 			o.Size = n
 		}
 		ts.Check(store.Generate(context.Background(), ts.MkAbs(args[0]), o))
+	},
+	// mkoriginal DIR STAMP...: a folder of snapshots of the original tool.
+	"mkoriginal": func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) < 2 {
+			ts.Fatalf("usage: mkoriginal DIR STAMP...")
+		}
+		var moments []time.Time
+		for _, stamp := range args[1:] {
+			at, err := time.Parse(stampLayout, stamp)
+			ts.Check(err)
+			moments = append(moments, at)
+		}
+		ts.Check(original(context.Background(), ts.MkAbs(args[0]), moments))
 	},
 	// touchstore DIR FRACTION: changes that share of its rows and adds as many.
 	"touchstore": func(ts *testscript.TestScript, neg bool, args []string) {

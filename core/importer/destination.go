@@ -40,6 +40,11 @@ func (im *importing) open(ctx context.Context) error {
 
 func (d *destination) open(ctx context.Context, im *importing) error {
 	repo, err := repository.Open(ctx, d.store)
+	if im.State != nil && errors.Is(err, repository.ErrNotInitialised) { // another disk, perhaps
+		if replaced := im.State.Check(im.Set, d.Name, ""); replaced != nil {
+			return replaced
+		}
+	}
 	if err != nil {
 		return err
 	}
