@@ -63,8 +63,10 @@ type Options struct {
 	// nobody swept, the listing is not believed.
 	Known []manifest.ID
 
-	// Only, if not nil, bounds what may happen to what it names: see Foresight.
-	Only *Foresight
+	// Only and World are of a plan that was written down: see TargetPlan.Bind. What Only, if it is not nil,
+	// does not name is left alone, and a set that is not as World, if it is not "", says is refused.
+	Only  *Foresight
+	World string
 
 	Notebook Notebook // optional: what a run must remember for the next
 	Host     string
@@ -80,7 +82,8 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if o.Workers <= 0 {
 		o.Workers = 8
 	}
-	r := &run{Options: o, repo: o.Repository, report: &Report{DryRun: !o.Confirm}, at: o.Now()}
+	r := &run{Options: o, repo: o.Repository, at: o.Now()}
+	r.report = &Report{DryRun: !o.Confirm, At: r.at}
 	err := r.run(ctx)
 	for _, id := range r.ids {
 		r.report.Snapshots = append(r.report.Snapshots, *r.fates[id])
@@ -112,6 +115,9 @@ type run struct {
 
 func (r *run) run(ctx context.Context) error {
 	r.remember()
+	if err := r.look(ctx); err != nil {
+		return err
+	}
 	if r.Confirm {
 		if err := r.probe(ctx); err != nil {
 			return err
@@ -145,6 +151,20 @@ func (r *run) run(ctx context.Context) error {
 		return err
 	}
 	return r.tidy(ctx)
+}
+
+// look compares the set with that of a plan that was written down, or takes it down for one.
+func (r *run) look(ctx context.Context) (err error) {
+	if r.Confirm && r.World == "" {
+		return nil
+	}
+	if r.report.World, err = World(ctx, r.repo, r.Set); err != nil {
+		return err
+	}
+	if r.World != "" && r.World != r.report.World {
+		return refuse(RefusedMoved, fmt.Sprintf("target %s: set %s is not as it was when the plan was made: nothing is changed", r.repo.Store.Name(), r.Set), "make a new plan")
+	}
+	return nil
 }
 
 // resume goes on with a sweep that an earlier run left waiting.

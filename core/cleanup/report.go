@@ -40,6 +40,8 @@ type Snapshot struct {
 // Report is what a Run did; of a dry run what it would do.
 type Report struct {
 	DryRun    bool
+	At        time.Time  // by this host's clock
+	World     string     // of a dry run, and of one bound to a plan: see World
 	Snapshots []Snapshot // every one that had a manifest, oldest first
 
 	Waiting []manifest.ID // creates that are in progress: the sweep goes on when they are done
