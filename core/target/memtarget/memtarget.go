@@ -147,11 +147,12 @@ func (t *Target) List(ctx context.Context, prefix, after string) iter.Seq2[targe
 		}
 		var all []target.Object
 		err := t.do(ctx, List, prefix, func() error {
-			for _, key := range slices.Sorted(maps.Keys(t.objects)) {
+			for key := range t.objects {
 				if key > after && strings.HasPrefix(key, prefix) {
 					all = append(all, t.describe(key))
 				}
 			}
+			slices.SortFunc(all, func(a, b target.Object) int { return strings.Compare(a.Key, b.Key) })
 			return nil
 		})
 		if err != nil {
