@@ -30,10 +30,10 @@
 //
 // ID is drawn by Prepare and has the form of a snapshot's. Beside the live path, or in the mount:
 //
-//	.holdfast-restore-ID/  staged; gone when Run, Recover or Abandon has ended
-//	.holdfast-old-ID/      the generation that was replaced, under the live names, with the -wal, -shm
-//	                       and -journal of a database, which hold what it had committed
-//	.holdfast-stray-ID/    what Recover found live and was told to put aside (Take)
+//	.holdfast-restore-ID/COMPONENT/  staged; gone when Run, Recover or Abandon has ended
+//	.holdfast-old-ID/COMPONENT/      the generation that was replaced, under the live names, with the
+//	                                 -wal, -shm and -journal of a database, which hold what it had committed
+//	.holdfast-stray-ID/COMPONENT/    what Recover found live and was told to put aside (Take)
 //
 // and in Options.Dir restore.json, the journal, and the same three directories for Overwrite.
 //
@@ -64,6 +64,7 @@
 package swap
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -107,6 +108,7 @@ type Options struct {
 	Label string           // what is restored, a snapshot's id; told back, never interpreted
 	Now   func() time.Time // nil: time.Now
 	Rand  io.Reader        // nil: crypto/rand
+	Check Check
 	Hooks
 }
 
@@ -119,9 +121,10 @@ type RecoverOptions struct {
 
 // UndoOptions of Undo. Dir is that of Prepare.
 type UndoOptions struct {
-	Dir  string
-	Now  func() time.Time
-	Rand io.Reader
+	Dir   string
+	Now   func() time.Time
+	Rand  io.Reader
+	Check Check
 	Hooks
 }
 
@@ -130,6 +133,10 @@ type DropOptions struct {
 	Dir string
 	Hooks
 }
+
+// Check is called when everything is read and right before the first live file is moved: the caller's
+// last look for a service that runs. With an error nothing is touched. Nil: no look.
+type Check func(context.Context) error
 
 // Hooks are for tests. The zero value is what everybody else wants.
 type Hooks struct {

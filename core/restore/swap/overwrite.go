@@ -1,0 +1,156 @@
+package swap
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	blockSize = 512       // the least that a disk writes at once
+	pieceSize = 256 << 10 // bytes that are written between two failpoints; a multiple of blockSize
+)
+
+// halfHeader stands where "SQLite format 3\x00" stood while a database is overwritten: SQLite refuses
+// such a file, while it takes an empty one for a new database.
+const halfHeader = "holdfast restore"
+
+// scrub makes a database that is overwritten unreadable first.
+func (e exchanger) scrub(ctx context.Context, s Slot) error {
+	live, err := measure(ctx, s.Live)
+	if err != nil || s.is(s.New, live) {
+		return err
+	}
+	return e.h.step(e.point("scrub", s), func() error {
+		return withFile(s.Live, os.O_WRONLY, func(f *os.File) error {
+			_, err := f.WriteAt([]byte(halfHeader), 0)
+			return errors.Join(err, f.Sync())
+		})
+	})
+}
+
+// overwrite gives a file the content of the staged one, its first block last.
+func (e exchanger) overwrite(ctx context.Context, s Slot) error {
+	live, err := measure(ctx, s.Live)
+	if err != nil || s.is(s.New, live) {
+		return err
+	}
+	return withFile(s.Staged, os.O_RDONLY, func(from *os.File) error {
+		return withFile(s.Live, os.O_WRONLY, func(to *os.File) error {
+			first := min(s.New.Size, blockSize)
+			for at := first; at < s.New.Size; at += pieceSize {
+				err := e.h.step(e.point("overwrite", s), func() error { return copyPiece(to, from, at, min(pieceSize, s.New.Size-at)) })
+				if err != nil {
+					return err
+				}
+			}
+			err := e.h.step(e.point("truncate", s), func() error { return errors.Join(to.Truncate(s.New.Size), to.Sync()) })
+			if err != nil {
+				return err
+			}
+			return e.h.step(e.point("overwrite header of", s), func() error {
+				return errors.Join(copyPiece(to, from, 0, first), to.Sync())
+			})
+		})
+	})
+}
+
+// save copies what is overwritten, durably, to where it is kept.
+func (h Hooks) save(ctx context.Context, s Slot) error {
+	return h.copyFile(ctx, "save "+s.Name, s.Live, s.Kept)
+}
+
+// copyFile makes a private, durable copy; its directory is not yet durable.
+func (h Hooks) copyFile(ctx context.Context, point, from, to string) error {
+	return h.step(point, func() error {
+		return withFile(from, os.O_RDONLY, func(r *os.File) error {
+			return withFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, func(w *os.File) error {
+				_, err := io.Copy(w, &contextReader{ctx, r})
+				return errors.Join(err, w.Sync())
+			})
+		})
+	})
+}
+
+func withFile(path string, flag int, use func(*os.File) error) error {
+	f, err := os.OpenFile(path, flag|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(use(f), f.Close())
+}
+
+func copyPiece(to io.WriterAt, from io.ReaderAt, at, n int64) error {
+	got, err := io.Copy(io.NewOffsetWriter(to, at), io.NewSectionReader(from, at, n))
+	if err == nil && got != n {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// torn says that the file at path is what an overwriting between two files leaves that was stopped,
+// be it by a loss of power, which may keep any of the blocks written: each block is that of the one
+// or the other, or a hole in what grew.
+func torn(ctx context.Context, path, a, b string) (result bool, err error) {
+	err = withFile(path, os.O_RDONLY, func(live *os.File) error {
+		return withFile(a, os.O_RDONLY, func(fa *os.File) error {
+			return withFile(b, os.O_RDONLY, func(fb *os.File) error {
+				result, err = tornFiles(ctx, live, fa, fb)
+				return err
+			})
+		})
+	})
+	return result && err == nil, err
+}
+
+func tornFiles(ctx context.Context, live, a, b *os.File) (bool, error) {
+	var sizes [3]int64
+	for i, f := range []*os.File{live, a, b} {
+		info, err := f.Stat()
+		if err != nil {
+			return false, err
+		}
+		sizes[i] = info.Size()
+	}
+	if sizes[0] < min(sizes[1], sizes[2]) || sizes[0] > max(sizes[1], sizes[2], int64(len(halfHeader))) {
+		return false, nil
+	}
+	var pieces [3][]byte
+	for at := int64(0); at < sizes[0]; at += pieceSize {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		for i, f := range []*os.File{live, a, b} {
+			p := make([]byte, pieceSize)
+			n, err := f.ReadAt(p, at)
+			if err != nil && !errors.Is(err, io.EOF) {
+				return false, fmt.Errorf("read %s: %w", f.Name(), err)
+			}
+			pieces[i] = p[:n]
+		}
+		for from := 0; from < len(pieces[0]); from += blockSize {
+			block := pieces[0][from:min(from+blockSize, len(pieces[0]))]
+			if !blockOf(block, pieces[1], from) && !blockOf(block, pieces[2], from) && (at+int64(from) > 0 || !half(block, pieces[1]) && !half(block, pieces[2])) {
+				return false, nil
+			}
+		}
+	}
+	return true, nil
+}
+
+// blockOf says that a block is that of a file, or of one that grew: zeros follow its end.
+func blockOf(block, of []byte, from int) bool {
+	of = of[min(from, len(of)):]
+	n := min(len(block), len(of))
+	return bytes.Equal(block[:n], of[:n]) && len(bytes.Trim(block[n:], "\x00")) == 0
+}
+
+// half says that a first block is that of a file whose header was scrubbed.
+func half(block, of []byte) bool {
+	return bytes.HasPrefix(block, []byte(halfHeader)) && blockOf(block[len(halfHeader):], of, len(halfHeader))
+}
