@@ -94,7 +94,7 @@ func (t *targetRun) commit(ctx context.Context, r *run, components []packedCompo
 		return err
 	}
 	t.Manifest = committed
-	if !r.DryRun {
+	if !r.DryRun && r.Past == nil { // an import commits hundreds, one after the other
 		if _, err := t.repo.Store.RemoveStale(ctx); err != nil {
 			t.note("what killed puts left behind could not be removed, the next create will try again: %v", err)
 		}
