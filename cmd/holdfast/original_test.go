@@ -65,17 +65,22 @@ func originalSnapshot(dir string, at time.Time, database, registry []byte) error
 }
 
 // years draws moments from first to last as a machine with a nightly job and a curious owner leaves them: weeks
-// without any, days with many, and more of them at midnight, on Sundays and on firsts of a month than chance would have.
-func years(random *rand.Rand, first, last time.Time) (moments []time.Time) {
+// without any, days with several, many of them at the very ends of a day. A day has some with the given chance, a
+// Sunday and a first of a month more often.
+func years(random *rand.Rand, first, last time.Time, chance float64) (moments []time.Time) {
 	for day := first; day.Before(last); day = day.AddDate(0, 0, 1) {
-		switch {
-		case random.IntN(60) == 0: // off for up to six weeks
+		if random.IntN(60) == 0 { // off
 			day = day.AddDate(0, 0, random.IntN(42))
 			continue
-		case random.IntN(4) == 0 && day.Weekday() != time.Sunday && day.Day() != 1, random.IntN(6) == 0:
+		}
+		some := chance
+		if day.Weekday() == time.Sunday || day.Day() == 1 {
+			some = max(chance, 0.6)
+		}
+		if random.Float64() >= some {
 			continue
 		}
-		for range 1 + random.IntN(5)/4*random.IntN(4) {
+		for range 1 + random.IntN(8)/7*random.IntN(4) {
 			second := random.IntN(86400)
 			if random.IntN(5) == 0 {
 				second = []int{0, 1, 86399}[random.IntN(3)]
