@@ -7,7 +7,8 @@
 //
 // In the destination a copy is a create like any other: an intent first, then a listing, and only what that
 // shows is leaned on (FORMAT.md, section 13.4). The source is only read: a snapshot that a cleanup takes away
-// meanwhile is reported as gone, and the run goes on.
+// meanwhile is reported as gone, and the run goes on. A run whose context ends does not give up the create
+// in progress, as a create of live stores would: its intent stays, so that the next run can go on with it.
 //
 // A copy keeps the stamp of its snapshot and gets a random part of its own; its origin names the first
 // snapshot that it was made from. A snapshot that the destination has, from wherever, is not copied again, so
@@ -56,7 +57,7 @@ const (
 	Expiring Outcome = "expiring" // it carries an expiry mark in the source, and was left there
 	Gone     Outcome = "gone"     // a cleanup of the source took it away meanwhile
 	Damaged  Outcome = "damaged"  // an object in the source is not what the manifest says, or the manifest is none
-	Failed   Outcome = "failed"   // its create was revoked, or it is of a form that cannot be copied
+	Failed   Outcome = "failed"   // its create was revoked, the destination failed, or its manifest is of a newer format
 )
 
 // Snapshot is what became of one snapshot of the source.
@@ -190,6 +191,10 @@ func (r *run) snapshot(ctx context.Context, view *repository.View, id manifest.I
 		return s, nil
 	case errors.Is(err, repository.ErrDamaged):
 		s.Outcome, s.Err = Damaged, err
+		var decode *manifest.DecodeError
+		if errors.As(err, &decode) && decode.ID == manifest.UnsupportedFormat {
+			s.Outcome = Failed
+		}
 		return s, nil
 	case err != nil:
 		return Snapshot{}, err

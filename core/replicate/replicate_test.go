@@ -1,8 +1,10 @@
 package replicate_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"os"
 	"slices"
@@ -349,5 +351,45 @@ func TestDryRun(t *testing.T) {
 		if intent := s.Sent - d.Sent; intent < 0 || intent > 1000 || d.Shared != s.Shared {
 			t.Errorf("snapshot %d: a dry run said %d sent and %d shared, it was %d and %d", i, d.Sent, d.Shared, s.Sent, s.Shared)
 		}
+	}
+}
+
+// An encrypted snapshot is copied as it is, without a key: the same bytes under keys that say so.
+func TestSealed(t *testing.T) {
+	w := backuptest.New(t, "a", "b")
+	from := w.Repo(0)
+	session, err := from.BeginAt(t.Context(), backuptest.Set, w.Now, w.Now, rand.Reader, manifest.Note{Host: "h", Tool: "t"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := []byte("age-encryption.org/v1")
+	sum := sha256.Sum256(body)
+	index := manifest.Object{Key: manifest.IndexKey(backuptest.Set, session.ID, "db", true), Size: int64(len(body)), SHA256: hexOf(sum), PlainSHA256: hexOf(sum)}
+	volume := manifest.Volume{ID: "0011223344556677", Key: manifest.VolumeKey(backuptest.Set, session.ID, "db", 0, true), Size: int64(len(body)), SHA256: hexOf(sum), Raw: 9, Live: 9}
+	for _, key := range []string{index.Key, volume.Key} {
+		if err := session.Put(t.Context(), key, bytes.NewReader(body), int64(len(body)), sum); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m, err := session.Commit(t.Context(), manifest.Manifest{
+		Format: manifest.Format, CapturedAt: w.Now, Host: "h", Tool: "t", Sequence: 1, Grade: manifest.Good,
+		Encryption: &manifest.Encryption{Scheme: "age", Recipients: []string{"age1xyz"}},
+		Components: []manifest.Component{{Name: "db", Kind: manifest.File, ChunkSize: 4096, Size: 9, Index: []manifest.Object{index}, Volumes: []manifest.Volume{volume}}},
+	}, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := mustRun(t, w, 0, 1)
+	if outcomes(r) != "copied" {
+		t.Fatalf("%+v", r)
+	}
+	c := load(t, w, 1, r.Snapshots[0].As)
+	for _, key := range []string{c.Component("db").Index[0].Key, c.Component("db").Volumes[0].Key} {
+		if b, _ := w.Mem["b"].Bytes(key); !bytes.Equal(b, body) || !strings.HasSuffix(key, ".age") || !strings.Contains(key, string(c.ID)) {
+			t.Errorf("%s holds %q", key, b)
+		}
+	}
+	if c.Encryption == nil || !repository.Same(m, c) || outcomes(mustRun(t, w, 0, 1)) != "present" {
+		t.Errorf("%+v", c)
 	}
 }
