@@ -15,6 +15,7 @@ import (
 
 	"github.com/atocore/holdfast/core/config"
 	"github.com/atocore/holdfast/core/manifest"
+	"github.com/atocore/holdfast/core/replicate"
 	"github.com/atocore/holdfast/core/validate"
 )
 
@@ -111,6 +112,14 @@ func golden() map[string]any {
 				},
 			},
 			Targets: []importTarget{{Target: "nas", Imported: 1, Already: 2, Sent: 1 << 20}, {Target: "usb", Error: failed}},
+		},
+		"summary.copy": copyReport{
+			head: summary("copy", exitDamage), From: "nas", To: "usb", Set: "atocore",
+			Snapshots: []copySnapshot{
+				{ID: old, Result: replicate.Copied, As: id, Grade: manifest.Good, Sent: 1 << 20, Shared: 1 << 30, Resumed: true, Note: "the intent is left"},
+				{ID: id, Result: replicate.Damaged, Error: &targetError{exitDamage, "repository_damaged", key + " is damaged"}},
+			},
+			Sent: 1 << 20, Notes: []string{"what killed puts left behind could not be removed"}, Error: failed,
 		},
 		"summary.doctor": doctorReport{
 			head: summary("doctor", exitTarget),
@@ -227,7 +236,7 @@ func TestHelp(t *testing.T) {
 			got = append(got, c.Name())
 		}
 	}
-	want := []string{"completion", "create", "doctor", "dump", "import", "init", "list", "restore", "show", "validate", "version"}
+	want := []string{"completion", "copy", "create", "doctor", "dump", "import", "init", "list", "restore", "show", "validate", "version"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("commands (-want +got):\n%s", diff)
 	}

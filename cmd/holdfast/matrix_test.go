@@ -22,13 +22,14 @@ var matrix = map[string][]exitCode{
 	"restore":    {0, 1, 4, 6, 7, 10, 11, 12, 13, 15, 64, 78, 130, 143},
 	"dump":       {0, 1, 4, 6, 10, 12, 13, 15, 64, 78, 130, 143},
 	"import":     {0, 1, 3, 4, 6, 7, 10, 11, 13, 15, 64, 78, 130, 143},
+	"copy":       {0, 1, 3, 4, 6, 7, 10, 11, 13, 15, 64, 78, 130, 143},
 	"doctor":     {0, 1, 4, 7, 10, 13, 15, 64, 78},
 	"version":    {0, 1, 64},
 	"completion": {0, 64},
 }
 
 // Every pair of a verb and an exit code is shown by a script (130 and 143 by
-// TestSignalledAtRandom and TestImportSignalled, and version's 1 by TestBrokenStdout), once with --json;
+// TestSignalledAtRandom, TestImportSignalled and TestCopySignalledAtRandom, and version's 1 by TestBrokenStdout), once with --json;
 // dump and completion have no JSON but for a usage error.
 func TestMatrix(t *testing.T) {
 	type shown struct {
@@ -39,7 +40,7 @@ func TestMatrix(t *testing.T) {
 	seen := map[shown]bool{
 		{"version", exitFailed, false}: true, {"version", exitFailed, true}: true,
 	}
-	for _, verb := range append([]string{"import"}, interruptible...) {
+	for _, verb := range append([]string{"import", "copy"}, interruptible...) {
 		for _, code := range []exitCode{exitInterrupted, exitTerminated} {
 			seen[shown{verb, code, false}], seen[shown{verb, code, true}] = true, true
 		}

@@ -142,6 +142,7 @@ func commands(a *app) []*cobra.Command {
 		newRestore(a),
 		newDump(a),
 		newImport(a),
+		newCopy(a),
 		newDoctor(a),
 		newVersion(a),
 		newCompletion(a),
