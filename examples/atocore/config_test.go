@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/atocore/holdfast/core/config"
+	"github.com/atocore/holdfast/core/retention"
 )
 
 // environment is all that the configurations may lean on.
@@ -19,6 +20,12 @@ func TestConfigurationLoads(t *testing.T) {
 	}
 	if len(c.Components) != 3 || c.Components[0].Path != "/srv/atocore/db/atocore.db" || len(c.Targets) != 2 {
 		t.Errorf("loaded %+v", c)
+	}
+	if nas, usb := c.Targets[0].Retention, c.Targets[1].Retention; !nas.Classic || usb.Monthly != 24 || usb.Yearly != retention.Unlimited {
+		t.Errorf("retention %s and %s", nas, usb)
+	}
+	if g := c.Guard; g.MaxRowDrop != 90 || g.MaxVectorDrop != 90 || len(g.Except) > 0 {
+		t.Errorf("guard %+v", g)
 	}
 }
 
