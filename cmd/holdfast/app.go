@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/atocore/holdfast/core/config"
+	"github.com/atocore/holdfast/core/restore/swap"
 )
 
 // app is what the commands share: the streams, the global flags, and the exit
@@ -24,6 +25,8 @@ type app struct {
 	lookup func(string) (string, bool)
 	now    func() time.Time
 	code   exitCode
+
+	hooks swap.Hooks // of tests
 
 	noDoctor bool // the hint to see doctor leads nowhere
 

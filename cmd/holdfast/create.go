@@ -145,6 +145,9 @@ func (a *app) create(ctx context.Context, f createFlags) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	if err := unfinished(journalDir(c), "create"); err != nil {
+		return err
+	}
 	dir, remove, err := scratch(c.StagingDir)
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"github.com/atocore/holdfast/core/manifest"
 	"github.com/atocore/holdfast/core/repository"
 	"github.com/atocore/holdfast/core/restore"
+	"github.com/atocore/holdfast/core/restore/swap"
 	"github.com/atocore/holdfast/core/source"
 	"github.com/atocore/holdfast/core/state"
 	"github.com/atocore/holdfast/core/target"
@@ -50,6 +51,8 @@ func classify(ctx context.Context, err error) *failure {
 		return known
 	case errors.As(err, new(config.Errors)):
 		return &failure{code: exitConfig, id: "config_invalid", err: err}
+	case inPlaceFailure(err) != nil:
+		return inPlaceFailure(err)
 	case errors.Is(err, state.ErrLocked):
 		return &failure{code: exitLocked, id: "locked", err: err}
 	case errors.As(err, new(*source.SpaceError)), errors.As(err, new(*source.ScratchError)), errors.As(err, new(*restore.SpaceError)):
@@ -80,6 +83,38 @@ func classify(ctx context.Context, err error) *failure {
 		return &failure{code: exitFailed, id: fault.ID, err: err}
 	}
 	return &failure{code: exitFailed, id: "failed", err: err}
+}
+
+// inPlaceFailure is what an error of a restore in place, an undo or a recovery
+// means; nil when it is none. What they wrap, such as a target's error, comes second.
+func inPlaceFailure(err error) *failure {
+	switch {
+	case errors.As(err, new(*restore.BusyError)):
+		return &failure{code: exitRefused, id: "service_running", err: err, hint: "stop the service, and try again"}
+	case errors.Is(err, swap.ErrServiceRan):
+		return &failure{code: exitRefused, id: "service_ran", err: err}
+	case errors.Is(err, restore.ErrNoSafety):
+		return &failure{code: exitRefused, id: "safety_snapshot_failed", err: err, hint: "mend a target; or --no-pre-snapshot, and only what is kept beside the stores can bring them back"}
+	case errors.Is(err, restore.ErrSuspect):
+		return &failure{code: exitRefused, id: "snapshot_suspect", err: err, hint: "choose another snapshot; or --allow-suspect"}
+	case errors.Is(err, restore.ErrContent):
+		return &failure{code: exitDamage, id: "content_check_failed", err: err, hint: "nothing was replaced: choose another snapshot; or --allow-suspect"}
+	case errors.Is(err, restore.ErrOtherKind):
+		return &failure{code: exitRefused, id: "other_kind", err: err, hint: "restore it with --to DIR"}
+	case errors.Is(err, swap.ErrUnsuitable):
+		return &failure{code: exitRefused, id: "cannot_be_replaced", err: err}
+	case errors.Is(err, swap.ErrNotMounted):
+		return &failure{code: exitRefused, id: "not_mounted", err: err}
+	case errors.Is(err, swap.ErrForeign):
+		return &failure{code: exitRefused, id: "journal_foreign", err: err}
+	case errors.Is(err, swap.ErrNotWhole):
+		return &failure{code: exitDamage, id: "generation_damaged", err: err}
+	case errors.Is(err, swap.ErrNothingToUndo):
+		return &failure{code: exitNoMatch, id: "nothing_to_undo", err: err}
+	case errors.Is(err, swap.ErrUnfinished):
+		return &failure{code: exitFailed, id: "restore_unfinished", err: err, hint: "run holdfast recover"}
+	}
+	return nil
 }
 
 const seeDoctor = "see holdfast doctor"

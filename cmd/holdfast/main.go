@@ -12,12 +12,12 @@ import (
 // version is set by the linker; see the Makefile.
 var version = ""
 
-func main() { os.Exit(mainCode()) }
+func main() { os.Exit(mainCode(newApp(os.Stdin, os.Stdout, os.Stderr, os.LookupEnv))) }
 
 // mainCode runs the command line of this process. The first SIGINT or SIGTERM
 // cancels the work, a second one kills the process. SIGPIPE is ignored: a reader
 // of stdout that goes away must not kill a create halfway.
-func mainCode() int {
+func mainCode(a *app) int {
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
@@ -32,5 +32,5 @@ func mainCode() int {
 		case <-ctx.Done():
 		}
 	}()
-	return int(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.LookupEnv))
+	return int(a.run(ctx, os.Args[1:]))
 }

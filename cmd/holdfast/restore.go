@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/url"
+	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,57 +28,117 @@ type restoreReport struct {
 	ID         manifest.ID        `json:"id"`
 	CapturedAt time.Time          `json:"captured_at"`
 	Grade      manifest.Grade     `json:"grade"`
-	Dir        string             `json:"dir"` // absolute
+	Dir        string             `json:"dir,omitempty"` // absolute; absent in place
 	Components []restoreComponent `json:"components"`
+
+	IntegrityOK    bool   `json:"integrity_ok"` // no check of the content failed
+	IntegrityError string `json:"integrity_error,omitempty"`
+
+	InPlace *inPlaceReport `json:"in_place,omitempty"`
 }
 
 type restoreComponent struct {
-	Name   string           `json:"name"`
-	Kind   manifest.Kind    `json:"kind"`
-	Path   string           `json:"path"`
-	Size   int64            `json:"size"` // bytes of the stream
-	Checks []manifest.Check `json:"checks"`
+	Name     string           `json:"name"`
+	Kind     manifest.Kind    `json:"kind"`
+	Path     string           `json:"path"`
+	Size     int64            `json:"size"` // bytes of the stream
+	Checks   []manifest.Check `json:"checks"`
+	Restored bool             `json:"restored"`
 }
 
 type restoreFlags struct {
 	placeFlags
-	to         string
-	components []string
+	to               string
+	components       []string
+	chroma, noChroma bool
+	stopped          bool
+	noPreSnapshot    bool
+	allowSuspect     bool
+	dryRun           bool
 }
 
 func newRestore(a *app) *cobra.Command {
 	var f restoreFlags
 	cmd := &cobra.Command{
-		Use:   "restore ID|latest --to DIR",
-		Short: "Restore a snapshot, or some of its components, into a new directory",
-		Long: `Restore a snapshot into a new or empty directory: DIR/<component> is a file, and for Chroma
-a directory. Everything is verified before it is moved to its place: every chunk and
-stream by its hash, every store by its own checks.
+		Use:   "restore ID|latest (--to DIR | --confirm-service-stopped)",
+		Short: "Restore a snapshot, in place or into a new directory",
+		Long: `Restore a snapshot, or some of its components. Everything is verified before it is moved to
+its place: every chunk and stream by its hash, every store by its own checks.
+
+With --to it goes into a new or empty directory: DIR/<component> is a file, and for Chroma
+a directory.
+
+Without --to the live stores of the configuration are replaced. Stop the service first and
+say so with --confirm-service-stopped; restore looks for itself, too, and refuses while a
+process has one of the files open or holds a lock on a database. Then
+
+  - everything is staged beside the live stores and verified; a failed check ends it here;
+  - the live state, but for Chroma, is saved to the first target that takes it, as a
+    snapshot tagged pre-restore, a damaged database as a plain file of up to 1 GiB;
+  - the stores are exchanged. What was live is kept beside them until the next restore, with
+    a database's -wal and -journal: holdfast restore undo puts it back. Killed at any moment,
+    holdfast recover ends with everything old or everything new.
+
+Owner and mode of what is replaced are kept, and so is a symbolic link that leads to it.
 
 latest is the newest good snapshot that is complete: it has the components that are named,
 or else those of the configuration, the optional ones if a good one had them within a week;
 with --from all that a good one had within a week. A newer one that is not complete is named
-in a warning.
+in a warning. A component that the snapshot does not have stays as it is.
 
 The snapshot is looked for in one target after the other, and when one is unreachable or
 damaged the next one is tried. After a disaster no configuration is needed:
 
   holdfast restore latest --from file:///backup/atocore --to /srv/restored
 
-This version does not restore in place: stop the service, and move the files yourself.`,
+Exit codes:
+  0   restored
+  4   a check of the content failed: in place nothing was touched, unless --allow-suspect;
+      with --to the files are there, byte for byte those of the snapshot
+  7   refused, and nothing was touched: not confirmed, the service is not stopped, no target
+      took the safety snapshot, the snapshot is suspect, DIR is not empty`,
 		Args: exactly("ID"),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.restore(cmd.Context(), f, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.check(); err != nil {
+				return usage(err)
+			}
+			if f.to == "" {
+				return a.restoreInPlace(cmd.Context(), f, args[0])
+			}
+			return a.restoreTo(cmd.Context(), f, args[0])
+		},
 	}
 	f.bind(cmd.Flags())
-	cmd.Flags().StringVar(&f.to, "to", "", "new or empty `directory` to restore into (required)")
-	cmd.Flags().StringArrayVar(&f.components, "component", nil, "only this `component`; may be given again for more (default: all)")
+	flags := cmd.Flags()
+	flags.StringVar(&f.to, "to", "", "new or empty `directory` to restore into")
+	flags.StringArrayVar(&f.components, "component", nil, "only this `component`; may be given again for more (default: all)")
+	flags.BoolVar(&f.noChroma, "no-chroma", false, "leave out the components of kind chroma")
+	flags.BoolVar(&f.chroma, "chroma", false, "restore them, which is the default")
+	flags.BoolVar(&f.stopped, "confirm-service-stopped", false, "the service is stopped: replace its stores")
+	flags.BoolVar(&f.noPreSnapshot, "no-pre-snapshot", false, "replace them without a safety snapshot of what is live")
+	flags.BoolVar(&f.allowSuspect, "allow-suspect", false, "in place, also when the snapshot is suspect or a check of its content fails")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "in place: tell what would be replaced, and touch nothing")
+	cmd.AddCommand(newUndo(a))
 	return cmd
 }
 
-func (a *app) restore(ctx context.Context, f restoreFlags, ref string) error {
-	if f.to == "" {
-		return usage(errors.New("restore: --to DIR is missing; this version restores only into a new directory"))
+// check refuses flags that contradict each other.
+func (f restoreFlags) check() error {
+	switch {
+	case f.chroma && f.noChroma:
+		return errors.New("--chroma and --no-chroma exclude each other")
+	case f.noChroma && len(f.components) > 0:
+		return errors.New("--no-chroma and --component exclude each other")
+	case f.to != "" && (f.stopped || f.noPreSnapshot || f.allowSuspect || f.dryRun):
+		return errors.New("--confirm-service-stopped, --no-pre-snapshot, --allow-suspect and --dry-run are for a restore in place, without --to")
+	case f.to == "" && f.from != "":
+		return errors.New("--from restores into a new directory: --to DIR is missing")
 	}
+	return nil
+}
+
+// restoreTo restores into a new directory.
+func (a *app) restoreTo(ctx context.Context, f restoreFlags, ref string) error {
 	dir, err := filepath.Abs(f.to)
 	if err != nil {
 		return err
@@ -84,26 +147,53 @@ func (a *app) restore(ctx context.Context, f restoreFlags, ref string) error {
 	if err != nil {
 		return err
 	}
-	ask := f.ask(f.components, c)
+	ask := f.askFor(c)
 	if c == nil {
 		c = repositoryAt(f.from)
 	}
 	if what := c.Within(dir, resolve); what != "" {
 		return &failure{code: exitRefused, id: "restore_into_store", err: fmt.Errorf("%s lies in %s", dir, what), hint: "restore to a directory of its own"}
 	}
-	// What is wrong with one target is no reason to give up while there is
-	// another; what is wrong with the directory is.
+	parent := filepath.Dir(dir)
+	if _, err := os.Stat(parent); errors.Is(err, fs.ErrNotExist) {
+		return &failure{code: exitFailed, id: "failed", err: fmt.Errorf("%s does not exist", parent), hint: "make it, or correct --to; only the last directory of the path is made"}
+	}
+	r, err := a.firstPlace(ctx, places, ref, ask, func(f2 *found) (*restoreReport, error) {
+		return a.restoreFrom(ctx, f2, dir, f)
+	})
+	if err != nil {
+		return err
+	}
+	return a.finish(r)
+}
+
+// askFor is what the latest snapshot must have: what is restored.
+func (f restoreFlags) askFor(c *config.Config) repository.Ask {
+	if !f.noChroma {
+		return f.ask(f.components, c)
+	}
+	if c == nil {
+		return f.ask(nil, nil)
+	}
+	without := *c
+	without.Components = slices.DeleteFunc(slices.Clone(c.Components), func(comp config.Component) bool { return comp.Kind == config.Chroma })
+	return f.ask(nil, &without)
+}
+
+// firstPlace calls do with the snapshot in one place after the other, until one does it. What is wrong
+// with one target is no reason to give up while there is another; anything else is.
+func (a *app) firstPlace(ctx context.Context, places []place, ref string, ask repository.Ask, do func(*found) (*restoreReport, error)) (*restoreReport, error) {
 	var fault, missing error
 	for _, p := range a.rank(ctx, places, ref, ask) {
-		r, err := a.restoreFrom(ctx, p, ref, dir, f.components, ask)
+		r, err := a.with(ctx, p, ref, ask, do)
 		switch {
 		case err == nil:
 			if fault != nil {
 				a.warn(fault)
 			}
-			return a.finish(r)
+			return r, nil
 		case ctx.Err() != nil, errors.Is(err, repository.ErrAmbiguous), !tryNext(classify(ctx, err).code):
-			return err
+			return nil, err
 		case errors.Is(err, repository.ErrNoSnapshot):
 			missing = errors.Join(missing, err)
 		default:
@@ -111,9 +201,20 @@ func (a *app) restore(ctx context.Context, f restoreFlags, ref string) error {
 		}
 	}
 	if fault != nil {
-		return fault
+		return nil, fault
 	}
-	return missing
+	return nil, missing
+}
+
+// with calls do with the snapshot in one place.
+func (a *app) with(ctx context.Context, p place, ref string, ask repository.Ask, do func(*found) (*restoreReport, error)) (*restoreReport, error) {
+	f, err := a.findIn(ctx, p, ref, ask)
+	if err != nil {
+		return nil, err
+	}
+	defer f.close()
+	a.tellPassed(f)
+	return do(f)
 }
 
 // repositoryAt is a configuration that knows only where the repository at a
@@ -135,16 +236,19 @@ func tryNext(code exitCode) bool {
 	return false
 }
 
-// restoreFrom restores components, all when none are named, of a snapshot in one
-// place; the latest must have what is asked for.
-func (a *app) restoreFrom(ctx context.Context, p place, ref, dir string, components []string, ask repository.Ask) (*restoreReport, error) {
-	f, err := a.findIn(ctx, p, ref, ask)
-	if err != nil {
-		return nil, err
+// restoreFrom restores a snapshot, or some of it, to a directory.
+func (a *app) restoreFrom(ctx context.Context, f *found, dir string, flags restoreFlags) (*restoreReport, error) {
+	o := restore.Options{Repository: f.Repository, Manifest: f.manifest, Components: flags.components, Dir: dir}
+	if flags.noChroma {
+		for _, c := range f.manifest.Components {
+			if c.Kind != manifest.Chroma {
+				o.Components = append(o.Components, c.Name)
+			}
+		}
+		if len(o.Components) == 0 {
+			return nil, fmt.Errorf("%w: snapshot %s has nothing but Chroma", repository.ErrNoSnapshot, f.manifest.ID)
+		}
 	}
-	defer f.close()
-	a.tellPassed(f)
-	o := restore.Options{Repository: f.Repository, Manifest: f.manifest, Components: components, Dir: dir}
 	var stop func()
 	o.Progress, stop = a.progress()
 	done, err := restore.ToDir(ctx, o)
@@ -152,17 +256,29 @@ func (a *app) restoreFrom(ctx context.Context, p place, ref, dir string, compone
 	if err != nil {
 		return nil, err
 	}
-	r := &restoreReport{
-		head: summary("restore", exitOK), Target: f.name, Set: f.manifest.Set, ID: done.ID,
-		CapturedAt: f.manifest.CapturedAt, Grade: f.manifest.Grade, Dir: done.Dir, Components: []restoreComponent{},
-	}
-	if done.Damage {
-		r.Code = exitDamage
-	}
+	r := newRestoreReport(f)
+	r.Dir = done.Dir
 	for _, c := range done.Components {
-		r.Components = append(r.Components, restoreComponent{c.Name, c.Kind, c.Path, c.Size, append([]manifest.Check{}, c.Checks...)})
+		r.add(c, true)
 	}
 	return r, nil
+}
+
+func newRestoreReport(f *found) *restoreReport {
+	return &restoreReport{
+		head: summary("restore", exitOK), Target: f.name, Set: f.manifest.Set, ID: f.manifest.ID,
+		CapturedAt: f.manifest.CapturedAt, Grade: f.manifest.Grade, Components: []restoreComponent{}, IntegrityOK: true,
+	}
+}
+
+// add takes a component up, and what its checks mean for the verdict.
+func (r *restoreReport) add(c restore.ComponentReport, restored bool) {
+	r.Components = append(r.Components, restoreComponent{c.Name, c.Kind, c.Path, c.Size, append([]manifest.Check{}, c.Checks...), restored})
+	for _, k := range c.Checks {
+		if k.Result == manifest.Failed && r.IntegrityOK {
+			r.Code, r.IntegrityOK, r.IntegrityError = exitDamage, false, c.Name+": "+k.Name+": "+k.Detail
+		}
+	}
 }
 
 func (r *restoreReport) text(a *app, w io.Writer) error {
@@ -170,6 +286,9 @@ func (r *restoreReport) text(a *app, w io.Writer) error {
 		a.warn(fmt.Errorf("a check of the content failed: the files are those of snapshot %s, byte for byte, but do not run a service on them", r.ID))
 	} else if a.quiet {
 		return nil
+	}
+	if r.InPlace != nil {
+		return r.InPlace.text(a, w, r)
 	}
 	say(w, "restored snapshot %s of set %s from target %s to %s\n", r.ID, r.Set, r.Target, r.Dir)
 	say(w, "captured %s, %s\n", local(r.CapturedAt), a.paint(gradeColour(string(r.Grade)), string(r.Grade)))

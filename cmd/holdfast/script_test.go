@@ -25,7 +25,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(leakless{m}, map[string]func(){"holdfast": main, "unprivileged": unprivileged})
+	testscript.Main(leakless{m}, map[string]func(){"holdfast": killable, "unprivileged": unprivileged})
 }
 
 // raceOptions are for -race: without them every process would end a second late.

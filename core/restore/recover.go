@@ -17,14 +17,16 @@ type Return struct {
 
 // Recover ends a restore, or an undo, that was killed: everything is new, or everything is old. It
 // sees first that no process uses the stores. An error that Is swap.ErrNothingToRecover means that
-// there was none. The caller holds the lock of the set.
+// there was none, but for directories that a restore which is done was to remove, which are gone now.
+// The caller holds the lock of the set.
 func Recover(ctx context.Context, o swap.RecoverOptions) (*Return, error) {
 	j, err := swap.Look(o.Dir)
 	if err != nil {
 		return nil, err
 	}
-	if !j.Unfinished() {
-		return nil, swap.ErrNothingToRecover
+	if !j.Unfinished() { // nothing live is touched
+		_, err := swap.Recover(ctx, o)
+		return nil, err
 	}
 	return alone(j, func() (*swap.Outcome, error) { return swap.Recover(ctx, o) })
 }
