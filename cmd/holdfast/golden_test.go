@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/atocore/holdfast/core/config"
+	"github.com/atocore/holdfast/core/diff"
 	"github.com/atocore/holdfast/core/manifest"
 	"github.com/atocore/holdfast/core/replicate"
 	"github.com/atocore/holdfast/core/validate"
@@ -36,7 +37,6 @@ func golden() map[string]any {
 		{Name: "integrity_check", Result: manifest.OK},
 		{Name: "json", Result: manifest.Failed, ID: "registry_invalid_json", Detail: "unexpected end of JSON input"},
 	}
-	stores := []exchangeStore{{"db", manifest.SQLite, "/srv/db/atocore.db", "/srv/db/.holdfast-old-20260411T094646Z-7f3a9c01"}}
 	finding := []validateFinding{{"db", key, validate.IDDamaged, "SHA-256 differs"}}
 	return map[string]any{
 		"status":     status{"status", "upload nas", 33554432, 67108864},
@@ -82,6 +82,22 @@ func golden() map[string]any {
 				Nonce: "0011223344556677", Grade: manifest.Good, Components: []manifest.Component{},
 			},
 		},
+		"summary.diff": diffReport{
+			head: summary("diff", exitDamage),
+			A:    diffSide{"nas", old, at, manifest.Good, []manifest.Reason{}},
+			B:    diffSide{"usb", id, at, manifest.Suspect, []manifest.Reason{{Component: "db", ID: "rows_dropped", Message: "items 4000 -> 12"}}},
+			Components: []diffComponent{
+				{
+					Name: "chroma", Kind: manifest.Chroma, Change: diff.Changed, SizeA: 1 << 20, SizeB: 1 << 20, Tables: []diffCount{},
+					Collections: []diffCount{{"memories", "00112233-4455-6677-8899-aabbccddeeff", diff.Added, 0, 12}}, Error: failed,
+				},
+				{Name: "db", Kind: manifest.SQLite, Change: diff.Changed, SizeA: 1 << 20, SizeB: 1 << 20, OnlyA: 4096, OnlyB: 8192, Tables: []diffCount{{"items", "", diff.Changed, 4000, 12}}, Collections: []diffCount{}},
+				{
+					Name: "registry", Kind: manifest.File, Change: diff.Changed, SizeA: 100, SizeB: 200, OnlyA: 100, OnlyB: 200, Tables: []diffCount{}, Collections: []diffCount{},
+					Entries: &diffEntries{[]string{"projects/beta"}, []string{}, []string{"owner"}},
+				},
+			},
+		},
 		"summary.validate": validateReport{
 			head: summary("validate", exitDamage), Level: validate.Data, Subset: "1/7",
 			Targets: []validateTarget{
@@ -93,24 +109,8 @@ func golden() map[string]any {
 			},
 		},
 		"summary.restore": restoreReport{
-			head: summary("restore", exitDamage), Target: "nas", Set: "atocore", ID: id, CapturedAt: at, Grade: manifest.Good,
-			Components:  []restoreComponent{{"db", manifest.SQLite, "/srv/db/atocore.db", 1 << 30, checks, true}},
-			IntegrityOK: false, IntegrityError: "db: json: unexpected end of JSON input",
-			InPlace: &inPlaceReport{
-				SafetySnapshot: true, PreRestoreSnapshot: id, PreRestoreTarget: "nas", Raw: []string{"db"},
-				Replaced: []inPlaceComponent{{"db", 1 << 30, "/srv/db/.holdfast-old-20260411T094646Z-7f3a9c01", "/srv/db", verifies(manifest.SQLite)}},
-				Left:     []inPlaceLeft{{"chroma", "--no-chroma"}},
-				Dropped:  []string{"/srv/db/.holdfast-old-20260410T094646Z-00000001"},
-				Reads:    1 << 20, Blind: "/proc does not show the processes of others",
-			},
-		},
-		"summary.undo": exchangeReport{
-			head: summary("undo", exitOK), Set: "atocore", Result: "undone", ID: string(id), Stores: stores, Stray: []string{},
-			Blind: "/proc does not show the processes of others", Told: "undone",
-		},
-		"summary.recover": exchangeReport{
-			head: summary("recover", exitOK), Set: "atocore", Result: "taken_back", ID: string(id), Undo: true, Stores: stores,
-			Stray: []string{"/srv/db/.holdfast-stray-20260411T094646Z-7f3a9c01"}, Blind: "2 processes", Told: "taken back",
+			head: summary("restore", exitDamage), Target: "nas", Set: "atocore", ID: id, CapturedAt: at, Grade: manifest.Good, Dir: "/srv/x",
+			Components: []restoreComponent{{"db", manifest.SQLite, "/srv/x/db", 1 << 30, checks}},
 		},
 		"summary.import": importReport{
 			head: summary("import", exitIncomplete), Set: "atocore", Dir: "/backup/snapshots", Unparseable: []string{"before-the-move"},
@@ -253,7 +253,7 @@ func TestHelp(t *testing.T) {
 			got = append(got, c.Name())
 		}
 	}
-	want := []string{"completion", "copy", "create", "doctor", "dump", "import", "init", "list", "recover", "restore", "show", "validate", "version"}
+	want := []string{"completion", "copy", "create", "diff", "doctor", "dump", "import", "init", "list", "restore", "show", "validate", "version"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("commands (-want +got):\n%s", diff)
 	}

@@ -18,15 +18,12 @@ import (
 // lookup is the environment, as [os.LookupEnv]. A signal arrives as the
 // cancellation of ctx with a cause of type signalled.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, lookup func(string) (string, bool)) exitCode {
-	return newApp(stdin, stdout, stderr, lookup).run(ctx, args)
-}
-
-func (a *app) run(ctx context.Context, args []string) exitCode {
+	a := newApp(stdin, stdout, stderr, lookup)
 	root := newRoot(a)
 	root.SetArgs(args)
-	root.SetIn(a.stdin)
+	root.SetIn(stdin)
 	root.SetOut(a.stdout)
-	root.SetErr(a.stderr)
+	root.SetErr(stderr)
 
 	start := a.now()
 	err := root.ExecuteContext(ctx)
@@ -143,8 +140,8 @@ func commands(a *app) []*cobra.Command {
 		newShow(a),
 		newValidate(a),
 		newRestore(a),
-		newRecover(a),
 		newDump(a),
+		newDiff(a),
 		newImport(a),
 		newCopy(a),
 		newDoctor(a),

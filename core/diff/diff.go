@@ -48,7 +48,7 @@ type Component struct {
 
 	Tables      []Count  // whose rows changed in number, by name
 	Collections []Count  // whose vectors did, by name and id
-	Entries     *Entries // of a JSON file that changed; nil for other kinds, and where it is not JSON
+	Entries     *Entries // of a JSON file that changed; nil for other kinds, and where it is not JSON or over 32 MiB
 
 	Err error // why bytes or entries are not known; what the manifests say is there all the same
 }
