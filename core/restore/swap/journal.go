@@ -223,11 +223,11 @@ func (j *journaled) put(doc *Journal) error {
 		_, err = f.Write(b)
 		return errors.Join(err, f.Sync(), f.Close())
 	})
+	if err == nil {
+		err = j.h.step(point+" rename", func() error { return os.Rename(temp, path) })
+	}
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(temp))
-	}
-	if err := j.h.step(point+" rename", func() error { return os.Rename(temp, path) }); err != nil {
-		return err
 	}
 	return j.h.sync(point, j.dir)
 }

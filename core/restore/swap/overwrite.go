@@ -95,7 +95,8 @@ func copyPiece(to io.WriterAt, from io.ReaderAt, at, n int64) error {
 
 // torn says that the file at path is what an overwriting between two files leaves that was stopped,
 // be it by a loss of power, which may keep any of the blocks written: each block is that of the one
-// or the other, or a hole in what grew.
+// or the other, or a hole in what grew. It may be said of what a service wrote that is nothing but a
+// mixture of the two, and in no other case.
 func torn(ctx context.Context, path, a, b string) (result bool, err error) {
 	err = withFile(path, os.O_RDONLY, func(live *os.File) error {
 		return withFile(a, os.O_RDONLY, func(fa *os.File) error {
@@ -134,8 +135,8 @@ func tornFiles(ctx context.Context, live, a, b *os.File) (bool, error) {
 			pieces[i] = p[:n]
 		}
 		for from := 0; from < len(pieces[0]); from += blockSize {
-			block := pieces[0][from:min(from+blockSize, len(pieces[0]))]
-			if !blockOf(block, pieces[1], from) && !blockOf(block, pieces[2], from) && (at+int64(from) > 0 || !half(block, pieces[1]) && !half(block, pieces[2])) {
+			block, fa, fb := cut(pieces[0], from), cut(pieces[1], from), cut(pieces[2], from)
+			if !blockOf(block, fa, fb) && !blockOf(block, fb, fa) && (at+int64(from) > 0 || !half(block, fa, fb) && !half(block, fb, fa)) {
 				return false, nil
 			}
 		}
@@ -143,14 +144,26 @@ func tornFiles(ctx context.Context, live, a, b *os.File) (bool, error) {
 	return true, nil
 }
 
-// blockOf says that a block is that of a file, or of one that grew: zeros follow its end.
-func blockOf(block, of []byte, from int) bool {
-	of = of[min(from, len(of)):]
+// cut returns the block at an offset, as far as there is one.
+func cut(piece []byte, from int) []byte {
+	return piece[min(from, len(piece)):min(from+blockSize, len(piece))]
+}
+
+// blockOf says that a block is that of a file, and after the end of that file, of the other one or a hole.
+func blockOf(block, of, rest []byte) bool {
 	n := min(len(block), len(of))
-	return bytes.Equal(block[:n], of[:n]) && len(bytes.Trim(block[n:], "\x00")) == 0
+	if !bytes.Equal(block[:n], of[:n]) {
+		return false
+	}
+	block, rest = block[n:], rest[min(n, len(rest)):]
+	if n = min(len(block), len(rest)); bytes.Equal(block[:n], rest[:n]) {
+		block = block[n:]
+	}
+	return len(bytes.Trim(block, "\x00")) == 0
 }
 
 // half says that a first block is that of a file whose header was scrubbed.
-func half(block, of []byte) bool {
-	return bytes.HasPrefix(block, []byte(halfHeader)) && blockOf(block[len(halfHeader):], of, len(halfHeader))
+func half(block, of, rest []byte) bool {
+	const n = len(halfHeader)
+	return bytes.HasPrefix(block, []byte(halfHeader)) && blockOf(block[n:], of[min(n, len(of)):], rest[min(n, len(rest)):])
 }

@@ -26,9 +26,20 @@ var variants = map[string][]string{
 func each(t *testing.T, test func(t *testing.T, w func() *world)) {
 	for name, mounts := range variants {
 		t.Run(name, func(t *testing.T) {
-			test(t, func() *world { return newWorld(t.TempDir(), mounts...) })
+			test(t, func() *world { return newWorld(scratch(t), mounts...) })
 		})
 	}
+}
+
+// scratch is in memory where that can be: a kill of a process does not tell from a disk.
+func scratch(t *testing.T) string {
+	if _, err := os.Stat("/dev/shm"); err != nil {
+		return t.TempDir()
+	}
+	dir, err := os.MkdirTemp("/dev/shm", "holdfast-swap-")
+	must(err)
+	t.Cleanup(func() { must(os.RemoveAll(dir)) })
+	return dir
 }
 
 // contents drops modes and owners.

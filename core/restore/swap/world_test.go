@@ -170,9 +170,10 @@ func (w *world) drop() (*swap.Outcome, error) {
 func (w *world) look(rel string) tree {
 	t := tree{}
 	must(filepath.WalkDir(w.path(rel), func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
+		if path == w.path(rel) && errors.Is(err, fs.ErrNotExist) {
+			return nil
 		}
+		must(err)
 		var st unix.Stat_t
 		must(unix.Lstat(path, &st))
 		content := ""
