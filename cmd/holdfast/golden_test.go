@@ -37,6 +37,7 @@ func golden() map[string]any {
 		{Name: "integrity_check", Result: manifest.OK},
 		{Name: "json", Result: manifest.Failed, ID: "registry_invalid_json", Detail: "unexpected end of JSON input"},
 	}
+	stores := []exchangeStore{{"db", manifest.SQLite, "/srv/db/atocore.db", "/srv/db/.holdfast-old-20260411T094646Z-7f3a9c01"}}
 	finding := []validateFinding{{"db", key, validate.IDDamaged, "SHA-256 differs"}}
 	return map[string]any{
 		"status":     status{"status", "upload nas", 33554432, 67108864},
@@ -109,8 +110,24 @@ func golden() map[string]any {
 			},
 		},
 		"summary.restore": restoreReport{
-			head: summary("restore", exitDamage), Target: "nas", Set: "atocore", ID: id, CapturedAt: at, Grade: manifest.Good, Dir: "/srv/x",
-			Components: []restoreComponent{{"db", manifest.SQLite, "/srv/x/db", 1 << 30, checks}},
+			head: summary("restore", exitDamage), Target: "nas", Set: "atocore", ID: id, CapturedAt: at, Grade: manifest.Good,
+			Components:  []restoreComponent{{"db", manifest.SQLite, "/srv/db/atocore.db", 1 << 30, checks, true}},
+			IntegrityOK: false, IntegrityError: "db: json: unexpected end of JSON input",
+			InPlace: &inPlaceReport{
+				SafetySnapshot: true, PreRestoreSnapshot: id, PreRestoreTarget: "nas", Raw: []string{"db"},
+				Replaced: []inPlaceComponent{{"db", 1 << 30, "/srv/db/.holdfast-old-20260411T094646Z-7f3a9c01", "/srv/db", verifies(manifest.SQLite)}},
+				Left:     []inPlaceLeft{{"chroma", "--no-chroma"}},
+				Dropped:  []string{"/srv/db/.holdfast-old-20260410T094646Z-00000001"},
+				Reads:    1 << 20, Blind: "/proc does not show the processes of others",
+			},
+		},
+		"summary.undo": exchangeReport{
+			head: summary("undo", exitOK), Set: "atocore", Result: "undone", ID: string(id), Stores: stores, Stray: []string{},
+			Blind: "/proc does not show the processes of others", Told: "undone",
+		},
+		"summary.recover": exchangeReport{
+			head: summary("recover", exitOK), Set: "atocore", Result: "taken_back", ID: string(id), Undo: true, Stores: stores,
+			Stray: []string{"/srv/db/.holdfast-stray-20260411T094646Z-7f3a9c01"}, Blind: "2 processes", Told: "taken back",
 		},
 		"summary.import": importReport{
 			head: summary("import", exitIncomplete), Set: "atocore", Dir: "/backup/snapshots", Unparseable: []string{"before-the-move"},
@@ -253,7 +270,7 @@ func TestHelp(t *testing.T) {
 			got = append(got, c.Name())
 		}
 	}
-	want := []string{"completion", "copy", "create", "diff", "doctor", "dump", "import", "init", "list", "restore", "show", "validate", "version"}
+	want := []string{"completion", "copy", "create", "diff", "doctor", "dump", "import", "init", "list", "recover", "restore", "show", "validate", "version"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("commands (-want +got):\n%s", diff)
 	}

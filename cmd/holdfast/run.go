@@ -18,12 +18,15 @@ import (
 // lookup is the environment, as [os.LookupEnv]. A signal arrives as the
 // cancellation of ctx with a cause of type signalled.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, lookup func(string) (string, bool)) exitCode {
-	a := newApp(stdin, stdout, stderr, lookup)
+	return newApp(stdin, stdout, stderr, lookup).run(ctx, args)
+}
+
+func (a *app) run(ctx context.Context, args []string) exitCode {
 	root := newRoot(a)
 	root.SetArgs(args)
-	root.SetIn(stdin)
+	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
-	root.SetErr(stderr)
+	root.SetErr(a.stderr)
 
 	start := a.now()
 	err := root.ExecuteContext(ctx)
@@ -140,6 +143,7 @@ func commands(a *app) []*cobra.Command {
 		newShow(a),
 		newValidate(a),
 		newRestore(a),
+		newRecover(a),
 		newDump(a),
 		newDiff(a),
 		newImport(a),
