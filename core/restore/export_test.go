@@ -11,9 +11,9 @@ func Look(stores ...Live) (blind string, err error) {
 	return l.blind, l.release()
 }
 
-// LookIn looks in another procfs for whoever has the store's files open.
-func LookIn(proc string, live Live) (blind string, err error) {
-	watched, err := identities([]Live{live})
+// LookIn looks in another procfs for whoever has the stores' files open.
+func LookIn(proc string, stores ...Live) (blind string, err error) {
+	watched, err := identities(stores)
 	if err != nil {
 		return "", err
 	}

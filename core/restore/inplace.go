@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 
 	"github.com/atocore/holdfast/core/manifest"
@@ -34,6 +33,7 @@ type InPlaceOptions struct {
 	// must be right all the same.
 	AllowSuspect bool
 
+	Fallback *Fallback         // optional: where to look for what is lost
 	Progress progress.Progress // optional
 	Hooks    swap.Hooks        // for tests; Fail also gets "restore:staged", "restore:saved" and "restore:looked"
 }
@@ -54,7 +54,7 @@ type Replaced struct {
 	ComponentReport        // Path is the live one, its links resolved
 	Was             int64  // bytes of the files that stood there, sidecars included; 0 when none did
 	Kept            string // where they are now; "" when there were none
-	Staging         string // the directory on whose file system it is staged
+	Staging         string // the directory in which it is staged; with Plan, the one above it
 }
 
 // InPlace replaces live stores by those of a snapshot. The caller holds the lock of the set, has
@@ -142,7 +142,7 @@ func (o InPlaceOptions) prepare(ctx context.Context) (*InPlaceReport, []Live, er
 		stores = append(stores, live)
 		report.Components = append(report.Components, Replaced{
 			ComponentReport: ComponentReport{Name: live.Name, Kind: live.Kind, Path: live.Path, Size: c.Size},
-			Was:             was, Staging: filepath.Dir(live.Path),
+			Was:             was, Staging: live.staging(),
 		})
 	}
 	look, err := lookFor(stores)
@@ -159,12 +159,12 @@ func (o InPlaceOptions) prepare(ctx context.Context) (*InPlaceReport, []Live, er
 // stage stages and verifies one component.
 func (o InPlaceOptions) stage(ctx context.Context, s *swap.Swap, live Live, report *InPlaceReport, r *Replaced) error {
 	staging := s.Staging(live.Name)
-	part := Options{Repository: o.Repository, Manifest: o.Manifest, Dir: filepath.Dir(live.Path), Progress: o.Progress}
+	part := Options{Repository: o.Repository, Manifest: o.Manifest, Fallback: o.Fallback, Progress: o.Progress}
 	staged, err := part.component(ctx, live.Name, staging)
 	if err != nil {
 		return err
 	}
-	r.Checks, r.Staging = staged.Checks, staging
+	r.Checks, r.Rescue, r.Staging = staged.Checks, staged.Rescue, staging
 	for _, k := range staged.Checks {
 		if k.Result != manifest.Failed {
 			continue

@@ -91,6 +91,25 @@ func (l Live) there() (bool, error) {
 	return err == nil, err
 }
 
+// staging is where package swap makes the staging directory: beside the store, or in a directory that
+// is a mount point itself.
+func (l Live) staging() string {
+	parent := filepath.Dir(l.Path)
+	if l.Kind == manifest.Chroma && mount(l.Path) != mount(parent) && exists(l.Path) {
+		return l.Path
+	}
+	return parent
+}
+
+// mount is the id of the mount that a path lies on; 0 when the kernel does not tell.
+func mount(path string) uint64 {
+	var st unix.Statx_t
+	if unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_MNT_ID, &st) != nil {
+		return 0
+	}
+	return st.Mnt_id
+}
+
 // size is the number of bytes of all its files.
 func (l Live) size() (n int64, err error) {
 	err = l.files(func(_ string, fi fs.FileInfo) error {

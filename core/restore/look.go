@@ -140,10 +140,13 @@ func descriptors(proc string, watched map[inode]string) (blind string, err error
 			}
 		}
 	}
-	if unread > 0 {
-		return fmt.Sprintf("%d processes of other users cannot be looked into; only root can", unread), nil
+	switch unread {
+	case 0:
+		return "", nil
+	case 1:
+		return "1 process of another user cannot be looked into; only root can", nil
 	}
-	return "", nil
+	return fmt.Sprintf("%d processes of other users cannot be looked into; only root can", unread), nil
 }
 
 func process(proc string, pid int) string {

@@ -6,8 +6,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/atocore/holdfast/core/manifest"
 	"github.com/atocore/holdfast/core/restore"
@@ -78,21 +81,49 @@ func TestLookSeesDescriptors(t *testing.T) {
 
 // What cannot be looked into is told, and is no reason to refuse.
 func TestLookTellsWhatItCannotSee(t *testing.T) {
-	proc, live := t.TempDir(), restore.Live{Name: "db", Kind: manifest.SQLite, Path: put(t, filepath.Join(t.TempDir(), "db"))}
+	live := restore.Live{Name: "db", Kind: manifest.SQLite, Path: put(t, filepath.Join(t.TempDir(), "db"))}
+	proc, err := os.MkdirTemp("", "holdfast-test-") // not below t.TempDir, which is private
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(proc) })
+	if err := os.Chmod(proc, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	blind, err := restore.LookIn(proc, live)
 	if err != nil || !strings.Contains(blind, "does not show the processes of others") {
 		t.Errorf("an empty procfs: %q, %v", blind, err)
 	}
-	put(t, filepath.Join(proc, "1", "comm"))
+	for _, name := range []string{"1", "7"} {
+		if err := os.Mkdir(filepath.Join(proc, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if blind, err = restore.LookIn(proc, live); err != nil || blind != "" {
 		t.Errorf("a process without descriptors: %q, %v", blind, err)
 	}
 	fd := filepath.Join(proc, "7", "fd")
-	if err := errors.Join(os.MkdirAll(fd, 0o700), os.Symlink(live.Path, filepath.Join(fd, "3"))); err != nil {
+	if err := errors.Join(os.Mkdir(fd, 0o755), os.Symlink(live.Path, filepath.Join(fd, "3"))); err != nil {
 		t.Fatal(err)
 	}
 	if _, err = restore.LookIn(proc, live); !errors.As(err, new(*restore.BusyError)) || !strings.Contains(err.Error(), "process 7") {
 		t.Errorf("%v", err)
+	}
+
+	// A process of another user: whose descriptors only root may see.
+	if err := os.Chmod(fd, 0); err != nil {
+		t.Fatal(err)
+	}
+	if os.Geteuid() == 0 { // then without root's power over permissions, on this thread alone
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		if err := unix.Setfsuid(65534); err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Setfsuid(0)
+	}
+	if blind, err = restore.LookIn(proc); err != nil || !strings.Contains(blind, "1 process of another user") {
+		t.Errorf("%q, %v", blind, err)
 	}
 }
 

@@ -57,11 +57,7 @@ func (o InPlaceOptions) space(ctx context.Context, stores []Live) error {
 		return nil
 	}
 	for _, live := range stores {
-		dir := filepath.Dir(live.Path)
-		if live.Kind == manifest.Chroma { // one that is a mount point is staged inside
-			dir = live.Path
-		}
-		if err := add(dir, stagingNeed(o.Manifest.Component(live.Name))); err != nil {
+		if err := add(live.staging(), stagingNeed(o.Manifest.Component(live.Name))); err != nil {
 			return err
 		}
 	}

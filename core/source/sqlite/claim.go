@@ -38,7 +38,7 @@ func NewClaim(path string) (*Claim, error) {
 		lock = unix.F_OFD_GETLK
 	}
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR):
 		return &Claim{}, nil
 	case errors.Is(err, unix.EISDIR), errors.Is(err, unix.ELOOP), errors.Is(err, unix.ENXIO):
 		return nil, fault(IDNotADatabase, source.ErrInvalid, "is no regular file", "", err)

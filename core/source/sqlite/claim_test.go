@@ -139,9 +139,11 @@ func TestClaimTouchesNothing(t *testing.T) {
 			}
 		})
 	}
-	claim, err := sqlite.NewClaim(filepath.Join(t.TempDir(), "none"))
-	if err := errors.Join(err, claim.Release()); err != nil {
-		t.Error(err)
+	for _, path := range []string{filepath.Join(t.TempDir(), "none"), filepath.Join(write(t, nil), "none")} {
+		claim, err := sqlite.NewClaim(path)
+		if err := errors.Join(err, claim.Release()); err != nil {
+			t.Error(err)
+		}
 	}
 	if _, err := sqlite.NewClaim(t.TempDir()); source.ErrorID(err) != sqlite.IDNotADatabase {
 		t.Errorf("a directory: %v", err)
