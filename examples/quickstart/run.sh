@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The tool at work, from a live store to a restored copy that is compared with it; `make quickstart` calls this.
+# The tool at work: snapshots of a live store, a restored copy that is compared with it, a restore in place and back; `make
+# quickstart` calls this.
 # Every step has to succeed. HOLDFAST names the binary; the first argument names a folder to work in, which then stays.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -52,6 +53,7 @@ exec 3>&-
 wait "$writer"
 run list
 run validate
+one=$(basename "$work"/backup/quickstart/manifests/* .json)
 run dump latest db >"$work/first.db"
 "$work/store" check --db "$work/first.db" | tee "$work/facts"
 captured=$(sed -n 's/.* \([0-9]*\) transfers.*/\1/p' "$work/facts")
@@ -61,6 +63,7 @@ say "1% of the rows change; the second snapshot sends only what is new"
 first=$(du -sk "$work/backup" | cut -f1)
 "$work/store" touch --dir "$live" --fraction 0.01
 run create
+run diff "$one" latest
 run list
 second=$(($(du -sk "$work/backup" | cut -f1) - first))
 echo "the target grew by $first KiB, then by $second KiB"
@@ -88,4 +91,22 @@ else
   say "LEFT OUT: the rescue without holdfast needs python3 and zstd, and one of them is not installed"
 fi
 
-say "done: all copies agree"
+say "a mistake was made: with the service stopped, the first snapshot goes back in place"
+sum() { (cd "$live" && find . -type f ! -path '*/.holdfast-*' ! -name '*-shm' -exec sha256sum {} + | sort); }
+sum >"$work/sums"
+run restore "$one" --dry-run
+code=0
+run restore "$one" || code=$?
+((code == 7)) || die "a restore in place that nobody confirmed was not refused"
+sum | cmp - "$work/sums"
+run restore "$one" --confirm-service-stopped
+cmp "$work/first.db" "$live/db/atocore.db"
+"$work/store" check --db "$live/db/atocore.db"
+run list
+
+say "it was none: what the restore replaced is put back"
+run restore undo --confirm-service-stopped
+run recover
+sum | cmp - "$work/sums"
+
+say "done: all copies agree, and the store is as it was"
