@@ -143,11 +143,18 @@ func (j *Journal) validate() error {
 			return fmt.Errorf("directory %q", path)
 		}
 	}
+	for _, p := range j.Items {
+		if !within(p.From, filepath.Join(p.Staging, p.Name)) || !within(p.To, filepath.Join(p.Kept, p.Name)) {
+			return fmt.Errorf("paths of item %q", p.Name)
+		}
+	}
 	for _, s := range j.Slots {
-		for _, path := range []string{s.Live, s.Staged, s.Kept} {
-			if !filepath.IsAbs(path) || filepath.Clean(path) != path {
-				return fmt.Errorf("path %q of %s", path, s.Name)
-			}
+		below := func(path string) func(string) bool {
+			return func(top string) bool { return within(path, top) }
+		}
+		if !filepath.IsAbs(s.Live) || filepath.Clean(s.Live) != s.Live ||
+			!slices.ContainsFunc(j.staging(), below(s.Staged)) || !slices.ContainsFunc(j.kept(), below(s.Kept)) {
+			return fmt.Errorf("paths of %q", s.Name)
 		}
 	}
 	if j.Previous != nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/atocore/holdfast/core/manifest"
 )
@@ -87,6 +88,9 @@ func (s Slot) sidecars() []Slot {
 	}
 	return all
 }
+
+// database is the live path of the database that s is a sidecar of.
+func (s Slot) database() string { return s.Live[:strings.LastIndexByte(s.Live, '-')] }
 
 // entries lists the names in either directory that are moved one by one, without Chroma's database and
 // its sidecars. A directory that is not there has none.

@@ -107,16 +107,9 @@ func (j *journaled) end(ctx context.Context, live Generation) (*Outcome, error) 
 
 // take ends a swap in whose middle the service ran, with the generation that somebody chose.
 func (j *journaled) take(ctx context.Context, v *survey, g Generation) (*Outcome, error) {
-	all := v.complete(g)
-	aside := v.adopt(g, all)
+	aside := v.adopt(g)
 	if lacks := v.lacks(g); len(lacks) > 0 {
 		return nil, fmt.Errorf("%w: the %s one lacks %s; nothing is touched; choose the other", ErrNotWhole, g, strings.Join(lacks, ", "))
-	}
-	if !all {
-		for _, x := range v.extras {
-			s := Slot{Live: x.item.Live, Kept: x.item.To}.entry(x.name, ordinary)
-			aside = append(aside, s)
-		}
 	}
 	phase := Swapping
 	if g == Old {
@@ -143,10 +136,8 @@ func (j *journaled) take(ctx context.Context, v *survey, g Generation) (*Outcome
 func (v *survey) complete(g Generation) bool {
 	for i, f := range v.at {
 		s := &v.j.Slots[i]
-		if s.Overwrite && !v.foreign(i) {
-			if n, _ := s.node(g); !s.is(n, f.live) {
-				return false
-			}
+		if n, _ := s.node(g); s.Overwrite && !s.is(n, f.live) && (s.Rank == mainDatabase || !v.foreign(i)) {
+			return false
 		}
 	}
 	for i, f := range v.at {
@@ -158,14 +149,21 @@ func (v *survey) complete(g Generation) bool {
 	return false
 }
 
-// adopt makes what was written to in place part of a generation, all that is live when the service
-// ran on the whole of it, and returns the slots whose live files are neither.
-func (v *survey) adopt(g Generation, all bool) []Slot {
-	var aside []Slot
-	for i := range v.at {
-		s, f := &v.j.Slots[i], &v.at[i]
+// adopt makes what the service wrote part of the generation that it wrote to: everything, when that had
+// all its names; else the files that it had, and what belongs to a database that it had. It returns the
+// slots whose live files are to be put aside.
+func (v *survey) adopt(g Generation) []Slot {
+	all := v.complete(g)
+	has := map[string]bool{} // live paths of databases that are this generation's
+	for i, f := range v.at {
+		s := &v.j.Slots[i]
 		n, _ := s.node(g)
-		mine := all || v.foreign(i) && !s.Overwrite && s.Rank != sidecar && sameInode(n, f.live)
+		has[s.Live] = !s.Overwrite && sameInode(n, f.live) || s.is(n, f.live)
+	}
+	var aside []Slot
+	for i, f := range v.at {
+		s := &v.j.Slots[i]
+		mine := all || v.foreign(i) && has[s.Live] && s.Rank != sidecar || s.Rank == sidecar && has[s.database()]
 		switch {
 		case mine && g == Old:
 			s.Old = f.live
@@ -173,6 +171,11 @@ func (v *survey) adopt(g Generation, all bool) []Slot {
 			s.New = f.live
 		case v.foreign(i):
 			aside = append(aside, *s)
+		}
+	}
+	for _, x := range v.extras {
+		if !all && !has[filepath.Join(x.item.Live, chromaFile)] {
+			aside = append(aside, Slot{Name: x.item.Name, Live: x.item.Live, Kept: x.item.To}.entry(x.name, ordinary))
 		}
 	}
 	return aside

@@ -133,7 +133,9 @@ func (v *survey) serviceRan() error {
 			if !slices.ContainsFunc(v.j.Slots, func(s Slot) bool { return within(s.Live, p.Live) && v.waits(s, path) }) {
 				path = p.Live
 			}
-			*side.to = append(*side.to, path)
+			if n, err := glance(path); n != nil && err == nil {
+				*side.to = append(*side.to, path)
+			}
 		}
 	}
 	return e

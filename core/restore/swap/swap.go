@@ -64,6 +64,7 @@
 package swap
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -198,7 +199,7 @@ type ServiceRanError struct {
 
 func (e *ServiceRanError) Error() string {
 	return fmt.Sprintf("%v: %s; the old generation is in %s, the new one in %s; stop the service, then choose: holdfast recover --take old, or holdfast recover --take new",
-		ErrServiceRan, strings.Join(e.Found, "; "), strings.Join(e.Old, ", "), strings.Join(e.New, ", "))
+		ErrServiceRan, strings.Join(e.Found, "; "), cmp.Or(strings.Join(e.Old, ", "), "no place"), cmp.Or(strings.Join(e.New, ", "), "no place"))
 }
 
 // Is reports whether target is ErrServiceRan.
