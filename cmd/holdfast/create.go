@@ -17,8 +17,6 @@ import (
 	"github.com/atocore/holdfast/core/config"
 	"github.com/atocore/holdfast/core/manifest"
 	"github.com/atocore/holdfast/core/state"
-	"github.com/atocore/holdfast/core/target"
-	"github.com/atocore/holdfast/targets/builtin"
 )
 
 // createReport is the summary of `holdfast create`.
@@ -155,26 +153,15 @@ func (a *app) create(ctx context.Context, f createFlags) (err error) {
 	defer func() { err = errors.Join(err, remove()) }()
 	o.Staging = dir
 
-	targets, err := chosen(c, f.targets)
+	stores, failed, closeStores, err := openStores(ctx, c, f.targets)
 	if err != nil {
 		return err
 	}
+	defer closeStores()
+	o.Targets = stores
 	r := createReport{Set: c.Set, DryRun: f.dryRun, Reasons: []manifest.Reason{}, Components: []createComponent{}, Targets: []createTarget{}}
-	var unopened []error
-	for _, t := range targets {
-		raw, err := builtin.Open(ctx, t.Plugin, t.Config)
-		if err != nil {
-			err = fmt.Errorf("target %s: %w", t.Name, err)
-			unopened = append(unopened, err)
-			r.Targets = append(r.Targets, createTarget{Target: t.Name, Notes: []string{}, Stored: map[string]int64{}, Error: a.targetError(ctx, err)})
-			continue
-		}
-		store := target.Open(t.Name, raw, target.Options{})
-		defer store.Close() // every put was acknowledged by itself
-		o.Targets = append(o.Targets, store)
-	}
-	if len(o.Targets) == 0 {
-		return errors.Join(unopened...)
+	for _, u := range failed {
+		r.Targets = append(r.Targets, createTarget{Target: u.name, Notes: []string{}, Stored: map[string]int64{}, Error: a.targetError(ctx, u.err)})
 	}
 	var stop func()
 	o.Progress, stop = a.progress()

@@ -75,7 +75,7 @@ func years(random *rand.Rand, first, last time.Time, chance float64) (moments []
 		}
 		some := chance
 		if day.Weekday() == time.Sunday || day.Day() == 1 {
-			some = max(chance, 0.6)
+			some = max(chance, 0.5)
 		}
 		if random.Float64() >= some {
 			continue

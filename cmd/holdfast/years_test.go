@@ -12,11 +12,11 @@ import (
 )
 
 // Three years of the original's snapshots are imported, each as one of its moment, once. HOLDFAST_SOAK does that with some
-// eight hundred of them, as a nightly job leaves them; else a quarter is enough.
+// eight hundred of them, as a nightly job leaves them; else a fifth is enough.
 func TestYears(t *testing.T) {
 	w := newWorld(t, store.Options{Seed: 1, Size: 64 << 10})
 	random := newRandom(t)
-	chance := 0.15
+	chance := 0.08
 	if os.Getenv("HOLDFAST_SOAK") != "" {
 		chance = 0.9
 	}
