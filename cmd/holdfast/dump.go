@@ -16,8 +16,9 @@ func newDump(a *app) *cobra.Command {
 		Use:   "dump ID|latest COMPONENT [MEMBER]",
 		Short: "Write one component, or one file of a Chroma component, to stdout",
 		Long: `Write the stream of one component to stdout: the database, the file, or for Chroma a tar
-archive, of which MEMBER picks one file. What is written was verified first; a snapshot
-that is damaged writes nothing.
+archive, of which MEMBER picks one file. What is written was verified first. What its target
+has lost is looked for in other snapshots and in the other targets; if it is not found,
+nothing is written.
 
   holdfast dump latest chroma | tar -tv`,
 		Args: exactly("ID", "COMPONENT", "[MEMBER]"),
@@ -55,10 +56,17 @@ func (a *app) dump(ctx context.Context, p placeFlags, ref, component, member str
 	}
 	defer func() { err = errors.Join(err, remove()) }()
 	o := restore.DumpOptions{Repository: f.Repository, Manifest: f.manifest, Component: component, Member: member, Scratch: dir}
-	var stop func()
+	var closeOthers, stop func()
+	o.Fallback, closeOthers = a.fallback(f.beside, f.name)
+	defer closeOthers()
+	var lost *restore.Rescue
+	o.Rescued = func(r *restore.Rescue) { lost = r }
 	o.Progress, stop = a.progress()
 	_, err = restore.Dump(ctx, o, a.stdout)
 	stop()
+	if err == nil {
+		a.tellRescued(f.name, lost)
+	}
 	if c := f.manifest.Component(component); c != nil && a.stdout.err == nil { // else it is stdout that could take no more
 		err = source.Scratch(err, dir, c.Size)
 	}

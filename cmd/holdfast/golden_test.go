@@ -17,6 +17,7 @@ import (
 	"github.com/atocore/holdfast/core/diff"
 	"github.com/atocore/holdfast/core/manifest"
 	"github.com/atocore/holdfast/core/replicate"
+	"github.com/atocore/holdfast/core/restore"
 	"github.com/atocore/holdfast/core/validate"
 )
 
@@ -38,6 +39,10 @@ func golden() map[string]any {
 		{Name: "json", Result: manifest.Failed, ID: "registry_invalid_json", Detail: "unexpected end of JSON input"},
 	}
 	stores := []exchangeStore{{"db", manifest.SQLite, "/srv/db/atocore.db", "/srv/db/.holdfast-old-20260411T094646Z-7f3a9c01"}}
+	lost := &rescued{
+		Component: "db", Damaged: []string{key}, Lost: restore.Chunks{Chunks: 3, Bytes: 12288}, Left: restore.Chunks{Chunks: 1, Bytes: 4096},
+		Found: []rescuedFrom{{"usb", old, true, restore.Chunks{Chunks: 2, Bytes: 8192}}}, NotAsked: []string{"target far: unavailable"},
+	}
 	finding := []validateFinding{{"db", key, validate.IDDamaged, "SHA-256 differs"}}
 	return map[string]any{
 		"status":     status{"status", "upload nas", 33554432, 67108864},
@@ -111,7 +116,7 @@ func golden() map[string]any {
 		},
 		"summary.restore": restoreReport{
 			head: summary("restore", exitDamage), Target: "nas", Set: "atocore", ID: id, CapturedAt: at, Grade: manifest.Good,
-			Components:  []restoreComponent{{"db", manifest.SQLite, "/srv/db/atocore.db", 1 << 30, checks, true}},
+			Components:  []restoreComponent{{"db", manifest.SQLite, "/srv/db/atocore.db", 1 << 30, checks, true, lost}},
 			IntegrityOK: false, IntegrityError: "db: json: unexpected end of JSON input",
 			InPlace: &inPlaceReport{
 				SafetySnapshot: true, PreRestoreSnapshot: id, PreRestoreTarget: "nas", Raw: []string{"db"},

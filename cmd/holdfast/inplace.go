@@ -199,7 +199,9 @@ func (a *app) replace(ctx context.Context, f *found, o restore.InPlaceOptions, w
 	if dryRun {
 		do = restore.Plan
 	}
-	var stop func()
+	var closeOthers, stop func()
+	o.Fallback, closeOthers = a.fallback(f.beside, f.name)
+	defer closeOthers()
 	o.Progress, stop = a.progress()
 	if o.Safety != nil {
 		o.Safety.Backup.Progress = o.Progress
@@ -215,6 +217,7 @@ func (a *app) replace(ctx context.Context, f *found, o restore.InPlaceOptions, w
 		Dropped: append([]string{}, done.Dropped...), Reads: reads(f.manifest, o.Stores), Blind: done.Blind,
 	}
 	for _, c := range done.Components {
+		a.tellRescued(f.name, c.Rescue)
 		r.add(c.ComponentReport, !dryRun)
 		in.Replaced = append(in.Replaced, inPlaceComponent{c.Name, c.Was, c.Kept, c.Staging, verifies(c.Kind)})
 	}

@@ -197,6 +197,7 @@ type found struct {
 	view     *repository.View
 	manifest *manifest.Manifest
 	choice   *repository.Choice
+	beside   []place // places that may have what this one has lost
 }
 
 // find looks for a snapshot in one place after the other. One that cannot be
@@ -205,10 +206,12 @@ type found struct {
 // there.
 func (a *app) find(ctx context.Context, places []place, ref string, ask repository.Ask) (*found, error) {
 	var fault, missing error
+	var lack []place
 	for _, p := range a.rank(ctx, places, ref, ask) {
 		f, err := a.findIn(ctx, p, ref, ask)
 		switch {
 		case err == nil:
+			f.beside = places
 			if fault != nil {
 				a.warn(fault)
 			}
@@ -217,11 +220,20 @@ func (a *app) find(ctx context.Context, places []place, ref string, ask reposito
 		case ctx.Err() != nil, errors.Is(err, repository.ErrAmbiguous):
 			return nil, err
 		case errors.Is(err, repository.ErrNoSnapshot):
+			lack = append(lack, p)
 			if missing == nil {
 				missing = err
 			}
 		case fault == nil:
 			fault = err
+		}
+	}
+	if stamp := standsIn(ref, fault, missing); stamp != "" {
+		if f, err := a.find(ctx, lack, stamp, ask); err == nil {
+			a.warn(fault)
+			a.tellStandIn(f.name, f.manifest.ID, ref)
+			f.beside = places
+			return f, nil
 		}
 	}
 	if fault != nil {
@@ -240,7 +252,7 @@ func (a *app) findIn(ctx context.Context, p place, ref string, ask repository.As
 		var c *repository.Choice
 		if c, err = o.Find(ctx, view, ref, ask, a.now()); err == nil {
 			a.log.Debug("snapshot found", "target", o.name, "id", c.ID, "grade", c.Grade)
-			return &found{o, view, c.Manifest, c}, nil
+			return &found{opened: o, view: view, manifest: c.Manifest, choice: c}, nil
 		}
 	}
 	o.close()

@@ -44,6 +44,7 @@ type restoreComponent struct {
 	Size     int64            `json:"size"` // bytes of the stream
 	Checks   []manifest.Check `json:"checks"`
 	Restored bool             `json:"restored"`
+	Rescued  *rescued         `json:"rescued,omitempty"` // what its target had lost of it
 }
 
 type restoreFlags struct {
@@ -87,7 +88,9 @@ with --from all that a good one had within a week. A newer one that is not compl
 in a warning. A component that the snapshot does not have stays as it is.
 
 The snapshot is looked for in one target after the other, and when one is unreachable or
-damaged the next one is tried. After a disaster no configuration is needed:
+damaged the next one is tried; for an id of a target that fails, the snapshot of another
+with the same stamp. What a target has lost of the snapshot is read from where it is left:
+other snapshots, other targets. After a disaster no configuration is needed:
 
   holdfast restore latest --from file:///backup/atocore --to /srv/restored
 
@@ -183,21 +186,38 @@ func (f restoreFlags) askFor(c *config.Config) repository.Ask {
 // firstPlace calls do with the snapshot in one place after the other, until one does it. What is wrong
 // with one target is no reason to give up while there is another; anything else is.
 func (a *app) firstPlace(ctx context.Context, places []place, ref string, ask repository.Ask, do func(*found) (*restoreReport, error)) (*restoreReport, error) {
+	beside := func(f *found) (*restoreReport, error) {
+		f.beside = places
+		return do(f)
+	}
 	var fault, missing error
+	var lack []place
 	for _, p := range a.rank(ctx, places, ref, ask) {
-		r, err := a.with(ctx, p, ref, ask, do)
+		r, err := a.with(ctx, p, ref, ask, beside)
 		switch {
 		case err == nil:
 			if fault != nil {
 				a.warn(fault)
 			}
 			return r, nil
-		case ctx.Err() != nil, errors.Is(err, repository.ErrAmbiguous), !tryNext(classify(ctx, err).code):
+		case ctx.Err() != nil, errors.Is(err, repository.ErrAmbiguous), inPlaceFailure(err) != nil, !tryNext(classify(ctx, err).code):
 			return nil, err
 		case errors.Is(err, repository.ErrNoSnapshot):
 			missing = errors.Join(missing, err)
+			lack = append(lack, p)
 		default:
 			fault = errors.Join(fault, err)
+		}
+	}
+	if stamp := standsIn(ref, fault, missing); stamp != "" {
+		r, err := a.firstPlace(ctx, lack, stamp, ask, beside)
+		switch {
+		case err == nil:
+			a.warn(fault)
+			a.tellStandIn(r.Target, r.ID, ref)
+			return r, nil
+		case !tryNext(classify(ctx, err).code):
+			return nil, err
 		}
 	}
 	if fault != nil {
@@ -249,7 +269,9 @@ func (a *app) restoreFrom(ctx context.Context, f *found, dir string, flags resto
 			return nil, fmt.Errorf("%w: snapshot %s has nothing but Chroma", repository.ErrNoSnapshot, f.manifest.ID)
 		}
 	}
-	var stop func()
+	var closeOthers, stop func()
+	o.Fallback, closeOthers = a.fallback(f.beside, f.name)
+	defer closeOthers()
 	o.Progress, stop = a.progress()
 	done, err := restore.ToDir(ctx, o)
 	stop()
@@ -259,6 +281,7 @@ func (a *app) restoreFrom(ctx context.Context, f *found, dir string, flags resto
 	r := newRestoreReport(f)
 	r.Dir = done.Dir
 	for _, c := range done.Components {
+		a.tellRescued(f.name, c.Rescue)
 		r.add(c, true)
 	}
 	return r, nil
@@ -273,7 +296,7 @@ func newRestoreReport(f *found) *restoreReport {
 
 // add takes a component up, and what its checks mean for the verdict.
 func (r *restoreReport) add(c restore.ComponentReport, restored bool) {
-	r.Components = append(r.Components, restoreComponent{c.Name, c.Kind, c.Path, c.Size, append([]manifest.Check{}, c.Checks...), restored})
+	r.Components = append(r.Components, restoreComponent{c.Name, c.Kind, c.Path, c.Size, append([]manifest.Check{}, c.Checks...), restored, newRescued(c.Rescue)})
 	for _, k := range c.Checks {
 		if k.Result == manifest.Failed && r.IntegrityOK {
 			r.Code, r.IntegrityOK, r.IntegrityError = exitDamage, false, c.Name+": "+k.Name+": "+k.Detail
