@@ -11,9 +11,9 @@ import (
 
 // Stream is snapshots of one component set that are expected at even intervals.
 type Stream struct {
-	Components []string      `json:"components"`
-	Every      time.Duration `json:"-"`
-	Last       time.Time     `json:"last"` // the next comes Every after it
+	Components []string
+	Every      time.Duration
+	Last       time.Time // the next comes Every after it
 }
 
 // Nightly is how often snapshots are expected where nothing tells.
