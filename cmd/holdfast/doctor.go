@@ -53,7 +53,7 @@ func (a *app) doctor(ctx context.Context) error {
 		return err // with its place in the file, which says more than a list of checks
 	}
 	d := &doctor{app: a, config: c}
-	for _, step := range []func(context.Context){d.versions, d.file, d.paths, d.components, d.directories, d.targets} {
+	for _, step := range []func(context.Context){d.versions, d.file, d.paths, d.restores, d.components, d.directories, d.targets} {
 		if step(ctx); ctx.Err() != nil {
 			return context.Cause(ctx)
 		}

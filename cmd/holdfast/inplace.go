@@ -72,7 +72,11 @@ func (a *app) restoreInPlace(ctx context.Context, f restoreFlags, ref string) (e
 		return &failure{code: exitConfig, id: "paths_overlap", err: conflicts[0], hint: "keep them apart"}
 	}
 	o := restore.InPlaceOptions{Journal: journalDir(c), AllowSuspect: f.allowSuspect, Hooks: a.hooks}
-	if !f.dryRun {
+	if f.dryRun {
+		if err := unfinished(journalDir(c), "restore --dry-run"); err != nil {
+			return err
+		}
+	} else {
 		done, err := a.begin(ctx, c, "restore")
 		if err != nil {
 			return err

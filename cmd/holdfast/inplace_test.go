@@ -246,7 +246,7 @@ func TestInPlaceKeeps(t *testing.T) {
 	}
 }
 
-// A Chroma directory that is a mount point stays one.
+// A Chroma directory that is a mount point stays one, and so does a registry.
 func TestInPlaceOnAMount(t *testing.T) {
 	g := newGenerations(t, store.Options{Seed: 1, Size: 64 << 10})
 	chroma := store.Chroma(g.path("data"))
@@ -264,7 +264,21 @@ func TestInPlaceOnAMount(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(chroma, "other"), []byte("of the volume"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	registry := store.Registry(g.path("data"))
+	if err := unix.Mount(registry, registry, "", unix.MS_BIND, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(registry, 0); err != nil {
+			t.Error(err)
+		}
+	})
 	before := hashes(t, g.path("data"))
+	var plan restoreReport
+	decodeLast(t, g.must(exitOK, "restore", string(g.id), "--dry-run", "--json"), &plan)
+	if staging := plan.InPlace.Replaced[2].Staging; staging != chroma {
+		t.Errorf("chroma would be staged in %s", staging)
+	}
 	g.inPlace()
 	g.is("restored", g.new)
 	g.must(exitOK, "restore", "undo", "--confirm-service-stopped")

@@ -26,6 +26,8 @@ it can stand before every start of the service:
 When the service ran in between, there are live files that holdfast did not put there. Then
 nothing is touched, and it is for you to choose with --take; what was live is put aside.
 
+A create refuses stores that are half replaced, and doctor tells of them.
+
 Exit codes:
   0   ended, or there was nothing to end
   7   the service is not stopped, or it ran in between: choose with --take old or --take new`,
@@ -99,8 +101,15 @@ func recovered(r *restore.Return) string {
 	return what + " was killed, and is taken back: everything is as before it"
 }
 
+// restores looks for a restore in place that was killed; without one there is nothing to say.
+func (d *doctor) restores(ctx context.Context) {
+	if err := unfinished(journalDir(d.config), "the live stores are half replaced"); err != nil {
+		d.fail("restore", classify(ctx, err))
+	}
+}
+
 // unfinished refuses to read stores that are half replaced.
-func unfinished(journal, verb string) error {
+func unfinished(journal, what string) error {
 	j, err := swap.Look(journal)
 	if err != nil {
 		return err
@@ -108,7 +117,7 @@ func unfinished(journal, verb string) error {
 	if j.Phase == swap.Swapping || j.Phase == swap.Returning {
 		return &failure{
 			code: exitRefused, id: "restore_unfinished",
-			err:  fmt.Errorf("%s: a restore of snapshot %s was killed while it replaced the live stores", verb, j.Label),
+			err:  fmt.Errorf("%s: a restore of snapshot %s was killed while it replaced the live stores", what, j.Label),
 			hint: "run holdfast recover",
 		}
 	}
