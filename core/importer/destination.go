@@ -63,11 +63,10 @@ func (d *destination) open(ctx context.Context, im *importing) error {
 	}
 	for _, s := range all {
 		// What cannot be read is imported again: that heals it.
-		if s.Manifest == nil || s.Manifest.Origin == nil || s.Manifest.Origin.Repository != "" {
-			continue
+		if s.Manifest != nil && s.Manifest.Origin != nil {
+			o := s.Manifest.Origin // of a copy it is a whole id, which no stamp is
+			d.holds[o.ID] = append(d.holds[o.ID], o.ManifestSHA256)
 		}
-		o := s.Manifest.Origin
-		d.holds[o.ID] = append(d.holds[o.ID], o.ManifestSHA256)
 	}
 	return nil
 }

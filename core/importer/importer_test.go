@@ -33,6 +33,7 @@ func TestImport(t *testing.T) {
 	o.w.Registry(`{"a": 1}`)
 	o.w.Chroma()
 	b := o.snapshot(first.AddDate(0, 1, 0))
+	o.check(os.Chtimes(o.path(b, "chroma", "chroma.sqlite3"), first, first))
 	o.check(os.Remove(o.w.Path("registry.json")))
 	c := o.snapshot(first.AddDate(0, 2, 0))
 	o.check(os.Mkdir(o.path("not a stamp"), 0o755))
@@ -94,6 +95,11 @@ func same(t *testing.T, folder, restored string, components []string) {
 		got, err := os.ReadFile(to)
 		if err != nil || string(got) != string(want) {
 			t.Errorf("%s: %d bytes, want the %d of the folder; %v", to, len(got), len(want), err)
+		}
+		was, err1 := os.Stat(from)
+		is, err2 := os.Stat(to)
+		if err := errors.Join(err1, err2); err != nil || c == "chroma" && !is.ModTime().Equal(was.ModTime().Truncate(time.Second)) {
+			t.Errorf("%s is of %v, want %v; %v", to, is.ModTime(), was.ModTime(), err)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package importer_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/atocore/holdfast/core/importer"
 	"github.com/atocore/holdfast/core/manifest"
+	"github.com/atocore/holdfast/core/source"
 	"github.com/atocore/holdfast/core/source/chroma"
 	"github.com/atocore/holdfast/core/source/kinds"
 )
@@ -125,6 +127,8 @@ func TestOddities(t *testing.T) {
 	o.check(os.Mkdir(o.path(linked), 0o755))
 	o.check(os.Symlink("../"+stamp+"/db", o.path(linked, "db")))
 	o.metadata(linked, map[string]any{"created_at": first.Add(2 * time.Hour).In(time.FixedZone("", 7200)).Format(time.RFC3339Nano), "registry_snapshot_path": nil})
+	wrong := o.snapshot(first.Add(3 * time.Hour)) // the moment of another
+	o.metadata(wrong, map[string]any{"created_at": "2024-02-29T02:00:00+00:00"})
 	for _, name := range []string{"db/app.db-wal", "db/app.db-journal", "chroma/chroma.sqlite3-wal"} {
 		o.write(nil, stamp, name)
 	}
@@ -135,7 +139,7 @@ func TestOddities(t *testing.T) {
 	for n, want := range []struct {
 		at         time.Time
 		components int
-	}{{first, 3}, {first.Add(time.Hour).Truncate(time.Second), 1}, {first.Add(2 * time.Hour), 1}} {
+	}{{first, 3}, {first.Add(time.Hour).Truncate(time.Second), 1}, {first.Add(2 * time.Hour), 1}, {first.Add(3 * time.Hour).Truncate(time.Second), 1}} {
 		if s := r.Snapshots[n]; !s.CapturedAt.Equal(want.at) || len(s.Components) != want.components || s.Grade != manifest.Good {
 			t.Errorf("%+v, want %+v", s, want)
 		}
@@ -204,5 +208,51 @@ func TestStampTaken(t *testing.T) {
 	o.check(err)
 	if s := r.Snapshots[0]; len(s.Problems) != 1 || s.Problems[0].ID != importer.IDOther || len(s.Targets)+len(s.Already) > 0 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// What is written to a folder while it is copied is noticed, also when it is as long as before.
+func TestChanged(t *testing.T) {
+	for _, registry := range []string{`{"a": 3, "b": 4}`, `{"a": 1, "b": 2, "c": 3}`} {
+		o := newOriginal(t, "nas")
+		stamp := o.snapshot(first)
+		op := o.options()
+		op.Progress = news(func() { o.write([]byte(registry), stamp, "config", "registry.json") }) // once the database is copied
+		r, err := importer.Run(t.Context(), op)
+		o.check(err)
+		if s := r.Snapshots[0]; len(s.Problems) != 1 || s.Problems[0].ID != importer.IDChanged {
+			t.Errorf("%+v", s)
+		}
+	}
+}
+
+// news implements progress.Progress.
+type news func()
+
+func (n news) Add(string, int64, int64) { n() }
+
+// A folder that staging has no room for ends the run: it is not the folder's fault.
+func TestNoRoom(t *testing.T) {
+	o := newOriginal(t, "nas")
+	o.check(os.Truncate(o.path(o.snapshot(first), "config", "registry.json"), 1<<43))
+	op := o.options()
+	_, err := importer.Run(t.Context(), op)
+	var space *source.SpaceError
+	if !errors.As(err, &space) || space.Need < 1<<43 || space.Dir != op.Staging {
+		t.Errorf("%v", err)
+	}
+}
+
+// Snapshots of the past are not compared with each other: a table that was dropped then makes none suspect.
+func TestDroppedTable(t *testing.T) {
+	o := newOriginal(t, "nas")
+	o.w.Exec("CREATE TABLE old(id INTEGER)")
+	o.snapshot(first)
+	o.w.Exec("DROP TABLE old")
+	o.snapshot(first.AddDate(0, 0, 1))
+	for _, s := range o.good().Snapshots {
+		if s.Grade != manifest.Good {
+			t.Errorf("%+v", s)
+		}
 	}
 }
