@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/atocore/holdfast/core/manifest"
 	"github.com/atocore/holdfast/core/repository"
@@ -183,31 +184,32 @@ func (r *Rescue) Whole() bool { return r.Left.Chunks == 0 && (r.Lost.Chunks > 0 
 
 // String says what was lost and where it was found, in a line.
 func (r *Rescue) String() string {
-	s := fmt.Sprintf("%s: %s", r.Component, r.Damaged[0].Key)
+	objects := r.Damaged[0].Key + " is damaged"
 	if more := len(r.Damaged) - 1; more > 0 {
-		s += fmt.Sprintf(" and %d more objects are damaged", more)
-	} else {
-		s += " is damaged"
+		objects = fmt.Sprintf("%s and %d more are damaged", r.Damaged[0].Key, more)
 	}
-	if r.Lost.Chunks > 0 {
-		s += fmt.Sprintf("; %d of %d lost chunks were found", r.Lost.Chunks-r.Left.Chunks, r.Lost.Chunks)
-	}
-	for i, f := range r.Found {
-		sep := ", "
-		if i == 0 {
-			sep = ": "
-		}
-		s += sep
+	return fmt.Sprintf("%s: %s; %s", r.Component, objects, r.found())
+}
+
+// found says how much of what was lost was found, where, and who was not asked.
+func (r *Rescue) found() string {
+	var places []string
+	for _, f := range r.Found {
+		var what []string
 		if f.Index {
-			s += "the index"
-		}
-		if f.Index && f.Chunks.Chunks > 0 {
-			s += " and "
+			what = append(what, "the index")
 		}
 		if f.Chunks.Chunks > 0 {
-			s += fmt.Sprintf("%d chunks", f.Chunks.Chunks)
+			what = append(what, fmt.Sprintf("%d chunks", f.Chunks.Chunks))
 		}
-		s += fmt.Sprintf(" in target %s, snapshot %s", f.Target, f.ID)
+		places = append(places, fmt.Sprintf("%s in target %s, snapshot %s", strings.Join(what, " and "), f.Target, f.ID))
+	}
+	s := "found: " + strings.Join(places, ", ")
+	if len(places) == 0 {
+		s = "nothing of it was found elsewhere"
+	}
+	if r.Lost.Chunks > 0 && len(places) > 0 {
+		s = fmt.Sprintf("%d of %d lost chunks were %s", r.Lost.Chunks-r.Left.Chunks, r.Lost.Chunks, s)
 	}
 	if len(r.Silent) > 0 {
 		s += fmt.Sprintf("; not asked: %v", r.Silent[0])

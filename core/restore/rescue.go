@@ -88,8 +88,8 @@ func (r *reading) read(ctx context.Context, o archive.ReadOptions) error {
 		return err
 	}
 	if r.rescue.Left.Chunks > 0 {
-		worst := r.rescue.Damaged[len(r.rescue.Damaged)-1]
-		return &repository.ObjectError{Key: worst.Key, Err: fmt.Errorf("%w (%s)", worst.Err, r.rescue)}
+		first := r.rescue.Damaged[0]
+		return &repository.ObjectError{Key: first.Key, Err: fmt.Errorf("%w; %s", first.Err, r.rescue.found())}
 	}
 	return nil
 }
@@ -131,7 +131,7 @@ func (r *reading) window(ctx context.Context, s *archive.Search, bad map[archive
 	look := func(p place, recipe *archive.Recipe, open archive.Opener) error {
 		found, err := s.In(ctx, recipe, open)
 		if found.Chunks > 0 {
-			r.found(p, chunks(found))
+			r.note(p, chunks(found))
 			if progress != nil {
 				progress(found.Bytes)
 			}
@@ -195,8 +195,8 @@ func (r *reading) tolerate(ctx context.Context, err error) error {
 	return nil
 }
 
-// found adds what a place had.
-func (r *reading) found(p place, c Chunks) {
+// note adds what a place had.
+func (r *reading) note(p place, c Chunks) {
 	name := p.repo.Store.Name()
 	for i := range r.rescue.Found {
 		if f := &r.rescue.Found[i]; f.Target == name && f.ID == p.m.ID {
