@@ -57,6 +57,7 @@ type createFlags struct {
 	chroma, noChroma bool
 	dryRun           bool
 	chromaMode       string
+	pin              bool
 }
 
 func newCreate(a *app) *cobra.Command {
@@ -98,6 +99,7 @@ Exit codes:
 	flags.BoolVar(&f.noChroma, "no-chroma", false, "leave out the components of kind chroma")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "capture, check and compress, and tell what would be sent; put nothing")
 	flags.BoolVar(&f.chroma, "chroma", false, "capture them, which is the default")
+	flags.BoolVar(&f.pin, "pin", false, "hold the snapshot: no cleanup deletes it before holdfast unpin")
 	flags.StringVar(&f.chromaMode, "chroma-mode", config.ModeCold, "`how` they are captured: cold, while nothing writes to them")
 	return cmd
 }
@@ -169,6 +171,9 @@ func (a *app) create(ctx context.Context, f createFlags) (err error) {
 	stop()
 	if err != nil {
 		return err
+	}
+	if f.pin && !f.dryRun {
+		pinCreated(ctx, o, done)
 	}
 	a.fillCreate(ctx, &r, done)
 	return a.finish(r)

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 
 	"github.com/atocore/holdfast/core/archive"
+	"github.com/atocore/holdfast/core/cleanup"
 	"github.com/atocore/holdfast/core/config"
 	"github.com/atocore/holdfast/core/manifest"
 	"github.com/atocore/holdfast/core/repository"
@@ -37,12 +38,13 @@ func usage(err error) error {
 // where the packages' errors meet the command line's contract.
 func classify(ctx context.Context, err error) *failure {
 	var (
-		known  *failure
-		signal signalled
-		fault  *source.Fault
-		gone   *state.ReplacedError
-		lost   *repository.LostError
-		decode *manifest.DecodeError
+		known   *failure
+		signal  signalled
+		fault   *source.Fault
+		gone    *state.ReplacedError
+		lost    *repository.LostError
+		decode  *manifest.DecodeError
+		refusal *cleanup.Refusal
 	)
 	switch {
 	case errors.As(context.Cause(ctx), &signal) && errors.Is(err, context.Canceled), errors.As(err, &signal):
@@ -53,6 +55,12 @@ func classify(ctx context.Context, err error) *failure {
 		return &failure{code: exitConfig, id: "config_invalid", err: err}
 	case inPlaceFailure(err) != nil:
 		return inPlaceFailure(err)
+	case errors.As(err, &refusal):
+		return &failure{code: exitRefused, id: refusal.ID, err: err, hint: refusal.Next}
+	case errors.Is(err, repository.ErrMarked):
+		return &failure{code: exitRefused, id: "snapshot_marked", err: err, hint: "see holdfast undelete"}
+	case errors.Is(err, repository.ErrSwept):
+		return &failure{code: exitRefused, id: "snapshot_swept", err: err}
 	case errors.Is(err, state.ErrLocked):
 		return &failure{code: exitLocked, id: "locked", err: err}
 	case errors.As(err, new(*source.SpaceError)), errors.As(err, new(*source.ScratchError)), errors.As(err, new(*restore.SpaceError)):

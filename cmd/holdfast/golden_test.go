@@ -44,7 +44,7 @@ func golden() map[string]any {
 		Found: []rescuedFrom{{"usb", old, true, restore.Chunks{Chunks: 2, Bytes: 8192}}}, NotAsked: []string{"target far: unavailable"},
 	}
 	finding := []validateFinding{{"db", key, validate.IDDamaged, "SHA-256 differs"}}
-	return map[string]any{
+	return withHolds(map[string]any{
 		"status":     status{"status", "upload nas", 33554432, 67108864},
 		"exit_error": exitError{"exit_error", exitRefused, "directory_not_empty", "/srv/x is not a new or empty directory", "--to wants a new or empty directory"},
 		"summary.version": versionReport{
@@ -73,15 +73,15 @@ func golden() map[string]any {
 				{Target: "nas", Repository: repo, Sets: []listSet{{
 					Set: "atocore", Foreign: []string{"atocore/manifests/notes.txt"},
 					Snapshots: []listSnapshot{
-						{ID: old, CapturedAt: at, Size: 0, Components: []string{}, Tags: []string{}, Damaged: "trailing_data"},
-						{ID: id, CapturedAt: at, Grade: manifest.Good, Size: 1 << 30, Added: 1 << 20, Components: []string{"db"}, Tags: []string{"nightly"}, Expiring: true},
+						{ID: old, CapturedAt: at, Size: 0, Components: []string{}, Tags: []string{}, standing: standing{Standing: "usable", Pins: []pinReport{}}, Damaged: "trailing_data"},
+						{ID: id, CapturedAt: at, Grade: manifest.Good, Size: 1 << 30, Added: 1 << 20, Components: []string{"db"}, Tags: []string{"nightly"}, standing: goldenStanding(at)},
 					},
 				}}},
 				{Target: "usb", Sets: []listSet{}, Error: failed},
 			},
 		},
 		"summary.show": showReport{
-			head: summary("show", exitOK), Target: "nas", Added: 1 << 20, Expiring: true,
+			head: summary("show", exitOK), Target: "nas", Added: 1 << 20, standing: goldenStanding(at),
 			Needs: showNeeds{Objects: 2, Bytes: 1 << 20, Snapshots: []manifest.ID{id, old}, Missing: []string{key}, Staging: 1 << 30},
 			Manifest: &manifest.Manifest{
 				Format: 1, Repository: repo, Set: "atocore", ID: id, CapturedAt: at, Host: "h", Tool: "holdfast v0.1.0", Sequence: 2,
@@ -167,7 +167,7 @@ func golden() map[string]any {
 				{Subject: "target usb", Result: doctorFailed, ID: "target_unreachable", Detail: "unavailable", Hint: "is the disk mounted?"},
 			},
 		},
-	}
+	})
 }
 
 func TestGolden(t *testing.T) {

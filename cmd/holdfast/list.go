@@ -48,8 +48,8 @@ type listSnapshot struct {
 	Added      int64          `json:"added"`           // bytes that it stored
 	Components []string       `json:"components"`
 	Tags       []string       `json:"tags"`
-	Expiring   bool           `json:"expiring"`
-	Damaged    string         `json:"damaged,omitempty"` // why its manifest cannot be read
+	standing
+	Damaged string `json:"damaged,omitempty"` // why its manifest cannot be read
 
 	code exitCode // of Damaged
 }
@@ -144,19 +144,29 @@ func (a *app) listPlace(ctx context.Context, p place, all bool) (listTarget, err
 			return listTarget{}, err
 		}
 	}
+	if p.seen != nil {
+		o.Cache = p.seen.Manifests()
+	}
 	t := listTarget{Target: p.name, Repository: o.ID, Sets: []listSet{}}
 	for _, set := range sets {
 		view, err := o.View(ctx, set)
 		if err != nil {
 			return listTarget{}, err
 		}
-		snapshots, err := o.Snapshots(ctx, view)
+		pins, err := o.Pins(ctx, set)
 		if err != nil {
 			return listTarget{}, err
 		}
 		s := listSet{Set: set, Snapshots: []listSnapshot{}, Foreign: append([]string{}, view.Foreign...)}
-		for _, sn := range snapshots {
-			s.Snapshots = append(s.Snapshots, listed(ctx, sn))
+		for sn, err := range o.EachSnapshot(ctx, view) {
+			if err != nil {
+				return listTarget{}, err
+			}
+			l := listed(ctx, sn)
+			if l.standing, err = a.standingOf(ctx, view, pins, sn.ID); err != nil {
+				return listTarget{}, err
+			}
+			s.Snapshots = append(s.Snapshots, l)
 		}
 		t.Sets = append(t.Sets, s)
 	}
@@ -164,7 +174,7 @@ func (a *app) listPlace(ctx context.Context, p place, all bool) (listTarget, err
 }
 
 func listed(ctx context.Context, s repository.Snapshot) listSnapshot {
-	l := listSnapshot{ID: s.ID, CapturedAt: s.ID.Time(), Expiring: s.Expiring, Components: []string{}, Tags: []string{}}
+	l := listSnapshot{ID: s.ID, CapturedAt: s.ID.Time(), Components: []string{}, Tags: []string{}}
 	if s.Err != nil {
 		l.Damaged, l.code = s.Err.Error(), classify(ctx, s.Err).code
 		return l
@@ -249,8 +259,8 @@ func (s listSet) table(a *app) *table {
 		if len(sn.Tags) > 0 {
 			what += " [" + strings.Join(sn.Tags, ", ") + "]"
 		}
-		if sn.Expiring {
-			what += " (expiring)"
+		for _, word := range sn.words() {
+			what += " (" + word + ")"
 		}
 		t.add(string(sn.ID), local(sn.CapturedAt), string(sn.Grade), size(sn.Size), size(sn.Added), what)
 	}

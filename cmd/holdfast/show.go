@@ -15,10 +15,10 @@ import (
 // showReport is the summary of `holdfast show`.
 type showReport struct {
 	head
-	Target   string             `json:"target"`
-	Added    int64              `json:"added"`    // bytes that it stored
-	Needs    showNeeds          `json:"needs"`    // what restoring it reads
-	Expiring bool               `json:"expiring"` // retention gave it up; undelete can still keep it
+	Target string    `json:"target"`
+	Added  int64     `json:"added"` // bytes that it stored
+	Needs  showNeeds `json:"needs"` // what restoring it reads
+	standing
 	Manifest *manifest.Manifest `json:"manifest"` // as it is stored
 }
 
@@ -55,12 +55,16 @@ func (a *app) show(ctx context.Context, p placeFlags, ref string) error {
 		return err
 	}
 	defer f.close()
-	usable, err := f.view.Usable(ctx, f.manifest.ID)
+	pins, err := f.Pins(ctx, f.set)
+	if err != nil {
+		return err
+	}
+	standing, err := a.standingOf(ctx, f.view, pins, f.manifest.ID)
 	if err != nil {
 		return err
 	}
 	return a.finish(showReport{
-		head: summary("show", exitOK), Target: f.name, Expiring: !usable, Manifest: f.manifest,
+		head: summary("show", exitOK), Target: f.name, standing: standing, Manifest: f.manifest,
 		Added: added(f.manifest, f.manifest.Components...), Needs: needs(f),
 	})
 }
@@ -118,8 +122,13 @@ func (r showReport) text(a *app, w io.Writer) error {
 	if len(m.Tags) > 0 {
 		line("tags", "%s", strings.Join(m.Tags, ", "))
 	}
-	if r.Expiring {
-		line("expiring", "retention gave it up, and a cleanup will delete it")
+	for _, word := range r.words() {
+		line("held", "%s", word)
+	}
+	for _, p := range r.Pins {
+		if p.Reason != "" {
+			line("", "pinned by %s: %s", p.Host, p.Reason)
+		}
 	}
 	line("added", "%s", size(r.Added))
 	line("needs", "%s (%s) from %s, and %s to stage", count(r.Needs.Objects, "object"), size(r.Needs.Bytes), count(len(r.Needs.Snapshots), "snapshot"), size(r.Needs.Staging))

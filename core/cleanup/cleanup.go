@@ -129,6 +129,9 @@ func (r *run) run(ctx context.Context) error {
 	r.decide()
 	f := r.foresee().within(r.Only)
 	r.report.Foresight = f
+	if !r.Confirm {
+		r.report.foreseen(f, r.view.Archives)
+	}
 	if refused := r.guard(ctx, f); refused != nil || !r.Confirm {
 		if r.Confirm || !errors.Is(refused, ErrRefused) {
 			return refused

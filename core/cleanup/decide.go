@@ -83,13 +83,25 @@ func (r *run) foresee() *Foresight {
 			s.Fate = FateDoubtful
 		}
 	}
-	f.Delete = r.unneeded(f.Sweep)
+	busy := map[manifest.ID]bool{}
+	for _, i := range r.intents {
+		if r.ballots[manifest.ManifestKey(r.Set, i.ID)] == nil && !r.old(i.At, MaxSession) {
+			busy[i.ID] = true
+			r.report.Waiting = append(r.report.Waiting, i.ID)
+		}
+	}
+	if len(busy) > 0 {
+		for _, id := range f.Sweep {
+			r.fates[id].Fate = FateExpired
+		}
+	}
+	f.Delete = r.unneeded(f.Sweep, busy)
 	return f
 }
 
 // unneeded returns the listed archive keys that no manifest but those of these snapshots names, and that
 // no create in progress may be about to name; in order.
-func (r *run) unneeded(gone []manifest.ID) (keys []string) {
+func (r *run) unneeded(gone []manifest.ID, busy map[manifest.ID]bool) (keys []string) {
 	live := map[string]bool{}
 	for _, b := range r.ballots {
 		if !slices.Contains(gone, b.id) {
@@ -97,10 +109,6 @@ func (r *run) unneeded(gone []manifest.ID) (keys []string) {
 				live[o.key] = true
 			}
 		}
-	}
-	busy := map[manifest.ID]bool{}
-	for _, i := range r.intents {
-		busy[i.ID] = r.ballots[manifest.ManifestKey(r.Set, i.ID)] == nil && !r.old(i.At, MaxSession)
 	}
 	for key := range r.view.Archives {
 		k, err := manifest.ParseKey(key)

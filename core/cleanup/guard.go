@@ -106,7 +106,11 @@ func (r *run) guardLastGood(going []manifest.ID) error {
 // guardShare refuses when more than half of the set would be gone within seven days, what was deleted already
 // included. What other hosts deleted counts as snapshots, but not in bytes.
 func (r *run) guardShare(ctx context.Context, f *Foresight) error {
-	if len(f.Sweep) == 0 || r.Force {
+	fresh := f.Sweep
+	if s := r.memory.Sweep; s != nil { // what waits was let pass when it began
+		fresh = without(fresh, s.Expired)
+	}
+	if len(fresh) == 0 || r.Force {
 		return nil
 	}
 	gone, goneBytes := 0, int64(0)

@@ -20,6 +20,9 @@ func (r *run) mark(ctx context.Context, f *Foresight) (map[manifest.ID]int, erro
 		case e.N > 0:
 			put[e.ID] = e.N
 			fate.Fate = FateMarked
+			if !r.now.IsZero() {
+				fate.Due = r.now.Add(Grace).UTC()
+			}
 		case e.Held:
 			fate.Held, fate.Fate = true, FateKept
 		case e.Standing == repository.Expired:

@@ -72,12 +72,23 @@ func (f *Foresight) within(bound *Foresight) *Foresight {
 }
 
 // both returns what is in a and in b.
-func both[T comparable](a, b []T) []T {
+func both[T comparable](a, b []T) []T { return without(a, without(a, b)) }
+
+// without returns what is in a and not in b.
+func without[T comparable](a, b []T) []T {
 	in := map[T]bool{}
 	for _, v := range b {
 		in[v] = true
 	}
-	return slices.DeleteFunc(slices.Clone(a), func(v T) bool { return !in[v] })
+	return slices.DeleteFunc(slices.Clone(a), func(v T) bool { return in[v] })
+}
+
+// foreseen takes over what a run with Confirm would delete.
+func (r *Report) foreseen(f *Foresight, archives map[string]int64) {
+	r.Objects = len(f.Delete)
+	for _, key := range f.Delete {
+		r.Bytes += archives[key]
+	}
 }
 
 func (r *Report) note(format string, args ...any) {
@@ -92,3 +103,6 @@ func (r *Report) foreign(keys []string, intents []target.Object) {
 		}
 	}
 }
+
+// Marked reports whether an expiry mark stood on the snapshot before the run that was not answered with keep.
+func (s *Snapshot) Marked() bool { return s.Standing != repository.Usable }

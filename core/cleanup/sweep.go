@@ -37,7 +37,12 @@ func (r *run) resolve(ctx context.Context, intents []intent) (waiting []manifest
 			continue // it has voted
 		case !errors.Is(err, target.ErrNotFound):
 			return nil, err
-		case !r.old(i.At, MaxSession):
+		}
+		old, err := r.dead(ctx, i)
+		if err != nil {
+			return nil, err
+		}
+		if !old {
 			waiting = append(waiting, i.ID)
 			continue
 		}
@@ -51,6 +56,19 @@ func (r *run) resolve(ctx context.Context, intents []intent) (waiting []manifest
 		}
 	}
 	return waiting, nil
+}
+
+// dead reports whether an intent is too old to be a living create's: by the time that its listing showed, or
+// that the store shows now, where that listing was an earlier run's.
+func (r *run) dead(ctx context.Context, i intent) (bool, error) {
+	if r.old(i.At, MaxSession) {
+		return true, nil
+	}
+	o, err := r.repo.Store.Stat(ctx, manifest.IntentKey(r.Set, i.ID))
+	if errors.Is(err, target.ErrNotFound) { // its create has voted just now
+		return false, nil
+	}
+	return err == nil && r.old(o.ModTime, MaxSession), err
 }
 
 // living is what G6 found.
