@@ -109,4 +109,9 @@ run restore undo --confirm-service-stopped
 run recover
 sum | cmp - "$work/sums"
 
+say "retention: what a cleanup would keep and drop, and why; a dry run changes nothing"
+kept=$(cd "$work/backup" && find . -type f | sort)
+run cleanup
+[[ $(cd "$work/backup" && find . -type f | sort) == "$kept" ]] || die "a dry run changed the target"
+
 say "done: all copies agree, and the store is as it was"
