@@ -42,10 +42,10 @@ test-nested:
 test-rescue:
 	@if [ -d examples/rescue ]; then $(PYTHON) -m unittest discover -s examples/rescue -p '*test*.py'; fi
 
-# The commands of the README's tour, as a reader would type them.
+# The commands of the README that are marked as shell, as a reader would type them.
 test-readme: build
 	@set -e; tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT; \
-	tour=$$(awk '/^## /{tour=/^## Five minutes/} /^```/{code=tour && /^```sh/; next} code' README.md); \
+	tour=$$(awk '/^```/{code=/^```sh/; next} code' README.md); \
 	TMPDIR="$$tmp" bash -euxo pipefail -c "$$tour" </dev/null
 
 lint:

@@ -44,7 +44,7 @@ func TestConfigurationInREADMELoads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Components) != 3 || len(c.Targets) != 2 {
+	if len(c.Components) != 3 || len(c.Targets) != 2 || !c.Retention.Classic || c.Targets[1].Retention.Monthly != 24 {
 		t.Errorf("loaded %+v", c)
 	}
 }
