@@ -227,6 +227,9 @@ func (a *app) replace(ctx context.Context, f *found, o restore.InPlaceOptions, w
 	}
 	if s := done.Saved; s != nil {
 		in.PreRestoreSnapshot, in.PreRestoreTarget, in.Raw = s.ID, s.Target, append(in.Raw, s.Raw...)
+		for _, err := range s.Lacks {
+			a.warn(fmt.Errorf("the safety snapshot is not of all components: %w", err))
+		}
 		for _, err := range s.Failed {
 			a.warn(fmt.Errorf("the safety snapshot is not in every target: %w", err))
 		}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -307,4 +308,39 @@ func TestInPlaceReadOnlyTarget(t *testing.T) {
 		t.Errorf("%+v", r.InPlace)
 	}
 	g.is("restored", g.new)
+}
+
+// A disk that cannot take what is staged on it, found out before or in the middle:
+// nothing is replaced, and with room it is.
+func TestInPlaceFullDisk(t *testing.T) {
+	g := newGenerations(t, store.Options{Seed: 1, Size: 8 << 20})
+	restore := []string{"restore", string(g.id), "--confirm-service-stopped", "--no-pre-snapshot"}
+
+	code, out := g.limited(4<<20, append(restore, "--json")...)
+	if code != exitFailed || !strings.Contains(out, "file too large") {
+		t.Errorf("ended with %d: %s", code, out)
+	}
+	g.is("after a write that failed", g.old)
+	g.leftovers()
+
+	if err := os.Rename(g.path("data"), g.path("aside")); err != nil {
+		t.Fatal(err)
+	}
+	mkdir(t, g.path("data"))
+	if err := unix.Mount("holdfast-test", g.path("data"), "tmpfs", 0, "size=64k"); errors.Is(err, unix.EPERM) {
+		t.Log("this user may not mount: a full disk is not tested")
+		return
+	} else if err := errors.Join(err, unix.Unmount(g.path("data"), 0)); err != nil {
+		t.Fatal(err)
+	}
+	grow := smallDisk(t, g.path("data"), "16m")
+	for _, name := range []string{"db", "config", "chroma"} {
+		if err := exec.Command("cp", "-a", g.path("aside", name), g.path("data")).Run(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g.refused(exitFailed, "no_space", restore...)
+	grow()
+	g.inPlace()
+	g.is("with room", g.new)
 }

@@ -37,7 +37,8 @@ type Saved struct {
 	ID     manifest.ID
 	Target string
 	Raw    []string // databases that could not be read as such, and were saved as plain files
-	Failed []error  // targets that did not take it
+	Lacks  []error  // why it lacks components, none of which is replaced
+	Failed []error  // why targets did not take it
 }
 
 // take saves the live state. must names the components without which it is no safety.
@@ -65,9 +66,8 @@ func (s *Safety) take(ctx context.Context, must []string) (*Saved, error) {
 		return saved, nil
 	}
 	for _, place := range s.Targets {
-		id, err := s.to(ctx, place, o, must)
+		err := s.to(ctx, place, o, must, saved)
 		if err == nil {
-			saved.ID, saved.Target = id, place.Name
 			return saved, nil
 		}
 		if ctx.Err() != nil {
@@ -79,26 +79,33 @@ func (s *Safety) take(ctx context.Context, must []string) (*Saved, error) {
 }
 
 // to commits the snapshot to one target.
-func (s *Safety) to(ctx context.Context, place Place, o backup.Options, must []string) (_ manifest.ID, err error) {
+func (s *Safety) to(ctx context.Context, place Place, o backup.Options, must []string, saved *Saved) error {
 	store, err := place.Open(ctx)
 	if err != nil {
-		return "", fmt.Errorf("target %s: %w", place.Name, err)
+		return fmt.Errorf("target %s: %w", place.Name, err)
 	}
 	defer store.Close() // every put was acknowledged by itself
 	o.Targets = []*target.Store{store}
 	r, err := backup.Run(ctx, o)
 	if err != nil {
-		return "", err
+		return err
 	}
+	var lacks []error
 	for _, c := range r.Components {
-		if c.Err != nil && slices.Contains(must, c.Name) {
-			return "", fmt.Errorf("save %s: %w", c.Name, c.Err)
+		if c.Err == nil {
+			continue
 		}
+		err := fmt.Errorf("save %s: %w", c.Name, c.Err)
+		if slices.Contains(must, c.Name) {
+			return err
+		}
+		lacks = append(lacks, err)
 	}
 	if t := r.Targets[0]; t.Err != nil {
-		return "", t.Err
+		return t.Err
 	}
-	return r.Targets[0].Manifest.ID, nil
+	saved.ID, saved.Target, saved.Lacks = r.Targets[0].Manifest.ID, place.Name, lacks
+	return nil
 }
 
 // components are what saves one store: nothing where nothing is; and for a database that is too

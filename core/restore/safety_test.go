@@ -81,7 +81,7 @@ func TestSafety(t *testing.T) {
 	if err := errors.Join(os.Remove(w.Path("registry.json")), os.Mkdir(w.Path("registry.json"), 0o700)); err != nil {
 		t.Fatal(err)
 	}
-	if saved, err = safety(w, stores).Take(t.Context(), "db"); err != nil || load(t, w, 0, saved.ID).Component("db") == nil {
+	if saved, err = safety(w, stores).Take(t.Context(), "db"); err != nil || load(t, w, 0, saved.ID).Component("db") == nil || len(saved.Lacks) != 1 {
 		t.Errorf("%+v, %v", saved, err)
 	}
 	if _, err = safety(w, stores).Take(t.Context(), "registry"); !errors.Is(err, restore.ErrNoSafety) || !strings.Contains(err.Error(), "registry.json") {
