@@ -67,22 +67,13 @@ func (r *Rescue) silent(err error) {
 
 // read is archive.Read; what is lost is looked for elsewhere. Its error is explained.
 func (r *reading) read(ctx context.Context, o archive.ReadOptions) error {
-	o.Open = r.Open
 	if r.fallback == nil {
+		o.Open = r.Open
 		return r.Explain(archive.Read(ctx, r.Recipe, o))
 	}
-	var mu sync.Mutex
-	bad := map[archive.VolumeID]error{}
-	o.Damaged = func(v archive.VolumeID, err error) {
-		mu.Lock()
-		defer mu.Unlock()
-		bad[v] = err
-	}
-	if err := archive.Read(ctx, r.Recipe, o); err != nil {
-		return r.Explain(err)
-	}
-	if len(bad) == 0 {
-		return nil
+	bad, err := r.damaged(ctx, o)
+	if err != nil || len(bad) == 0 {
+		return err
 	}
 	if err := r.search(ctx, bad, o, false); err != nil {
 		return err
@@ -92,6 +83,42 @@ func (r *reading) read(ctx context.Context, o archive.ReadOptions) error {
 		return &repository.ObjectError{Key: first.Key, Err: fmt.Errorf("%w; %s", first.Err, r.rescue.found())}
 	}
 	return nil
+}
+
+// Seek finds out whether a component of which objects are lost could be restored all the same, and writes nothing:
+// volumes are those that are known to be lost. All of them are searched for. When the index is lost, the whole
+// stream is read as a restore would read it. The error is for not having found out.
+func (f *Fallback) Seek(ctx context.Context, own *repository.Repository, m *manifest.Manifest, name, scratch string, volumes map[archive.VolumeID]error) (*Rescue, error) {
+	r, err := f.begin(ctx, own, m, name, scratch)
+	if err != nil {
+		if r.rescue != nil && errors.Is(err, repository.ErrDamaged) {
+			return r.rescue, nil // the index is nowhere
+		}
+		return nil, err
+	}
+	defer r.Close()
+	if r.rescue != nil {
+		if volumes, err = r.damaged(ctx, archive.ReadOptions{Whole: r.Whole}); err != nil {
+			return nil, err
+		}
+	}
+	if len(volumes) > 0 {
+		err = r.search(ctx, volumes, archive.ReadOptions{}, true)
+	}
+	return r.rescue, err
+}
+
+// damaged is archive.Read, and returns the volumes that it found damaged. Its error is explained.
+func (r *reading) damaged(ctx context.Context, o archive.ReadOptions) (map[archive.VolumeID]error, error) {
+	var mu sync.Mutex
+	bad := map[archive.VolumeID]error{}
+	o.Open = r.Open
+	o.Damaged = func(v archive.VolumeID, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		bad[v] = err
+	}
+	return bad, r.Explain(archive.Read(ctx, r.Recipe, o))
 }
 
 // search looks for the chunks that lie in lost volumes: in these themselves, of which a part may be left, and then

@@ -24,6 +24,7 @@ import (
 	"github.com/atocore/holdfast/core/manifest"
 	"github.com/atocore/holdfast/core/progress"
 	"github.com/atocore/holdfast/core/repository"
+	"github.com/atocore/holdfast/core/restore"
 	"github.com/atocore/holdfast/core/target"
 )
 
@@ -56,10 +57,11 @@ type Options struct {
 	View       *repository.View
 	Snapshots  []repository.Snapshot
 	Level      Level
-	Subset     Subset // only at level Data
-	Scratch    string // a directory with room for indexes and, for Content, for the largest component
-	Mark       bool   // put damage marks
-	Host, Tool string // who marks
+	Subset     Subset            // only at level Data
+	Scratch    string            // a directory with room for indexes and, for Content, for the largest component
+	Fallback   *restore.Fallback // optional: at levels that read, where to look for what is lost
+	Mark       bool              // put damage marks
+	Host, Tool string            // who marks
 	Now        func() time.Time
 	Progress   progress.Progress
 }
@@ -90,6 +92,7 @@ type Report struct {
 	Level     Level
 	Snapshots []SnapshotReport
 	Marked    []string // keys of objects that got a damage mark
+	Unsought  int      // components that lost objects for which, after many, nothing was looked for elsewhere
 }
 
 // SnapshotReport is what was found of one snapshot.
@@ -99,6 +102,9 @@ type SnapshotReport struct {
 	Findings     []Finding
 	Inconclusive []Finding
 	Checks       map[string][]manifest.Check // component -> content checks
+	// Lost tells of each component that lost objects whether what they held is left elsewhere, with
+	// Options.Fallback: restore would find it there.
+	Lost []*restore.Rescue
 }
 
 // Damaged reports whether anything is wrong.
@@ -167,6 +173,7 @@ type validation struct {
 	whole   map[claim]bool  // volumes read whole and found right in this run
 
 	manifests []repository.Snapshot // all of the set, read when an object fails
+	sought    int                   // components for which something was looked for elsewhere
 }
 
 func (v *validation) snapshot(ctx context.Context, s repository.Snapshot) error {
@@ -183,7 +190,11 @@ func (v *validation) snapshot(ctx context.Context, s repository.Snapshot) error 
 		if v.Level == Objects {
 			continue
 		}
-		if err := c.data(ctx); err != nil {
+		err := c.data(ctx)
+		if err == nil {
+			err = c.seek(ctx)
+		}
+		if err != nil {
 			return fmt.Errorf("validate %s of snapshot %s: %w", c.c.Name, s.ID, err)
 		}
 	}
