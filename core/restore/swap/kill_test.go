@@ -61,6 +61,14 @@ func operations(fresh func() *world) []operation {
 		{"second restore", done, func(w *world) func() (*swap.Outcome, error) {
 			return func() (*swap.Outcome, error) { return w.restore() }
 		}},
+		{"the same again", func() *world {
+			w := fresh()
+			_, err := w.restore()
+			must(err)
+			return w
+		}, func(w *world) func() (*swap.Outcome, error) {
+			return func() (*swap.Outcome, error) { return w.restore() }
+		}},
 		{"undo", done, func(w *world) func() (*swap.Outcome, error) { return w.undo }},
 		{"redo", func() *world {
 			w := done()

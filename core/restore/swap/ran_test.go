@@ -98,6 +98,11 @@ func TestServiceRan(t *testing.T) {
 			old: isOld, new: isNew,
 		},
 		{
+			// SQLite deletes a log that it finds beside no database.
+			name: "on a new database, and deleted the log", killed: "forward out db:after", service: onNone, remove: "data/db/app.db-wal", says: "is of neither generation",
+			old: isOld, new: isNew,
+		},
+		{
 			name: "after the last move", killed: "forward in db from sync:after", service: onNew, says: "is the new one, and was written to",
 			old: isOld, new: func(_, new tree) tree { return with(new, onNew) },
 		},
