@@ -42,6 +42,7 @@ type rescued struct {
 	Lost      restore.Chunks `json:"lost"`    // what was needed of them
 	Left      restore.Chunks `json:"left"`    // what of that was found nowhere
 	Found     []rescuedFrom  `json:"found"`
+	Whole     bool           `json:"whole"`     // all of it was found
 	NotAsked  []string       `json:"not_asked"` // what kept places from being asked
 }
 
@@ -56,7 +57,7 @@ func newRescued(r *restore.Rescue) *rescued {
 	if r == nil {
 		return nil
 	}
-	out := &rescued{Component: r.Component, Damaged: []string{}, Lost: r.Lost, Left: r.Left, Found: []rescuedFrom{}, NotAsked: []string{}}
+	out := &rescued{Component: r.Component, Damaged: []string{}, Lost: r.Lost, Left: r.Left, Found: []rescuedFrom{}, Whole: r.Whole(), NotAsked: []string{}}
 	for _, d := range r.Damaged {
 		out.Damaged = append(out.Damaged, d.Key)
 	}

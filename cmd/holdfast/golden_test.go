@@ -41,7 +41,7 @@ func golden() map[string]any {
 	stores := []exchangeStore{{"db", manifest.SQLite, "/srv/db/atocore.db", "/srv/db/.holdfast-old-20260411T094646Z-7f3a9c01"}}
 	lost := &rescued{
 		Component: "db", Damaged: []string{key}, Lost: restore.Chunks{Chunks: 3, Bytes: 12288}, Left: restore.Chunks{Chunks: 1, Bytes: 4096},
-		Found: []rescuedFrom{{"usb", old, true, restore.Chunks{Chunks: 2, Bytes: 8192}}}, NotAsked: []string{"target far: unavailable"},
+		Found: []rescuedFrom{{"usb", old, true, restore.Chunks{Chunks: 2, Bytes: 8192}}}, Whole: false, NotAsked: []string{"target far: unavailable"},
 	}
 	finding := []validateFinding{{"db", key, validate.IDDamaged, "SHA-256 differs"}}
 	return withHolds(map[string]any{
@@ -109,7 +109,7 @@ func golden() map[string]any {
 			Targets: []validateTarget{
 				{
 					Target: "nas", Marked: []string{key},
-					Snapshots: []validateSnapshot{{ID: id, Grade: manifest.Good, Findings: finding, Inconclusive: finding, Checks: map[string][]manifest.Check{"db": checks}}},
+					Snapshots: []validateSnapshot{{ID: id, Grade: manifest.Good, Findings: finding, Inconclusive: finding, Checks: map[string][]manifest.Check{"db": checks}, Lost: []*rescued{lost}}}, Unsought: 3,
 				},
 				{Target: "usb", Marked: []string{}, Snapshots: []validateSnapshot{}, Error: failed},
 			},

@@ -35,6 +35,9 @@ func newValidate(a *app) *cobra.Command {
 At level data, with several snapshots, each stored volume is read once and proved by its
 hash for all of them; the ids of its chunks are compared for the first that needs it.
 
+What a damaged snapshot has lost is looked for, at the levels that read, in other snapshots and
+in the other targets, where a restore would look: the report says how much of it is there.
+
 An object that fails its hash twice is marked as damaged in the target, and the next
 create stores what it held again. With --from nothing is marked: only a configuration
 says that the target is ours to write to.
@@ -112,7 +115,7 @@ func (a *app) validate(ctx context.Context, f validateFlags, ref string, o valid
 	p, stop := a.progress()
 	o.Progress = p
 	for _, pl := range places {
-		t, err := a.validatePlace(ctx, pl, ref, ask, f.all, o)
+		t, err := a.validatePlace(ctx, pl, places, ref, ask, f.all, o)
 		if ctx.Err() != nil {
 			stop()
 			return context.Cause(ctx)
@@ -155,13 +158,16 @@ func worst(ctx context.Context, errs []error) error {
 
 // validatePlace validates in one target. The report holds what was found before
 // an error.
-func (a *app) validatePlace(ctx context.Context, p place, ref string, ask repository.Ask, all bool, o validate.Options) (validateTarget, error) {
+func (a *app) validatePlace(ctx context.Context, p place, places []place, ref string, ask repository.Ask, all bool, o validate.Options) (validateTarget, error) {
 	t := validateTarget{Target: p.name, Snapshots: []validateSnapshot{}, Marked: []string{}}
 	opened, err := a.connect(ctx, p)
 	if err != nil {
 		return t, err
 	}
 	defer opened.close()
+	var closeOthers func()
+	o.Fallback, closeOthers = a.fallback(places, p.name)
+	defer closeOthers()
 	o.Repository, o.Progress = opened.Repository, progress.Or(o.Progress)
 	if o.View, err = opened.View(ctx, opened.set); err != nil {
 		return t, err

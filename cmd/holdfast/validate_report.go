@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/atocore/holdfast/core/manifest"
+	"github.com/atocore/holdfast/core/restore"
 	"github.com/atocore/holdfast/core/validate"
 )
 
@@ -19,8 +20,9 @@ type validateReport struct {
 
 type validateTarget struct {
 	Target    string             `json:"target"`
-	Snapshots []validateSnapshot `json:"snapshots"` // oldest first
-	Marked    []string           `json:"marked"`    // objects that got a damage mark
+	Snapshots []validateSnapshot `json:"snapshots"`          // oldest first
+	Marked    []string           `json:"marked"`             // objects that got a damage mark
+	Unsought  int                `json:"unsought,omitempty"` // components that lost objects for which nothing was looked for elsewhere: there are many
 	Error     *targetError       `json:"error,omitempty"`
 
 	passed error // a newer snapshot was passed over; nil when none was
@@ -32,6 +34,9 @@ type validateSnapshot struct {
 	Findings     []validateFinding           `json:"findings"`        // what is wrong
 	Inconclusive []validateFinding           `json:"inconclusive"`    // what could not be found out
 	Checks       map[string][]manifest.Check `json:"checks"`          // component: its content checks
+	Lost         []*rescued                  `json:"lost,omitempty"`  // of each component that lost objects: whether a restore would find what they held elsewhere
+
+	lost []*restore.Rescue
 }
 
 type validateFinding struct {
@@ -42,7 +47,7 @@ type validateFinding struct {
 }
 
 func (t *validateTarget) fill(done *validate.Report) {
-	t.Marked = append(t.Marked, done.Marked...)
+	t.Marked, t.Unsought = append(t.Marked, done.Marked...), done.Unsought
 	for _, s := range done.Snapshots {
 		v := validateSnapshot{ID: s.ID, Findings: findings(s.Findings), Inconclusive: findings(s.Inconclusive), Checks: s.Checks}
 		if s.Manifest != nil {
@@ -50,6 +55,10 @@ func (t *validateTarget) fill(done *validate.Report) {
 		}
 		if v.Checks == nil {
 			v.Checks = map[string][]manifest.Check{}
+		}
+		v.lost = s.Lost
+		for _, l := range s.Lost {
+			v.Lost = append(v.Lost, newRescued(l))
 		}
 		t.Snapshots = append(t.Snapshots, v)
 	}
@@ -109,6 +118,13 @@ func (r validateReport) text(a *app, w io.Writer) error {
 			for _, f := range s.Findings {
 				say(w, "  %s\n", f)
 			}
+			for _, l := range s.lost {
+				verdict := a.paint(red, "not restorable from here")
+				if l.Whole() {
+					verdict = a.paint(green, "restorable all the same")
+				}
+				say(w, "  %s: %s\n", verdict, l)
+			}
 			for _, f := range s.Inconclusive {
 				say(w, "  could not tell: %s\n", f)
 			}
@@ -118,6 +134,9 @@ func (r validateReport) text(a *app, w io.Writer) error {
 		}
 		if len(t.Marked) > 0 {
 			say(w, "target %s: %s marked as damaged: the next create stores what they held again\n", t.Target, count(len(t.Marked), "object"))
+		}
+		if t.Unsought > 0 {
+			say(w, "target %s: for %s more nothing was looked for elsewhere: validate the snapshot alone\n", t.Target, count(t.Unsought, "component"))
 		}
 		if t.Error != nil {
 			say(w, "target %s: %s %s\n", t.Target, a.paint(red, "failed:"), t.Error.Message)
