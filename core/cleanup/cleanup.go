@@ -127,7 +127,7 @@ func (r *run) run(ctx context.Context) error {
 		return err
 	}
 	r.decide()
-	f := r.foresee().within(r.Only)
+	f := r.bounded(r.foresee())
 	r.report.Foresight = f
 	if !r.Confirm {
 		r.report.foreseen(f, r.view.Archives)

@@ -99,6 +99,21 @@ func (r *run) foresee() *Foresight {
 	return f
 }
 
+// bounded returns what of f the plan that was written down names, too. The rest is left for another run.
+func (r *run) bounded(f *Foresight) *Foresight {
+	if r.Only == nil {
+		return f
+	}
+	out := &Foresight{both(f.Mark, r.Only.Mark), both(f.Sweep, r.Only.Sweep), both(f.Delete, r.Only.Delete)}
+	for _, id := range without(f.Mark, out.Mark) {
+		r.fates[id].Fate = FateKept
+	}
+	for _, id := range without(f.Sweep, out.Sweep) {
+		r.fates[id].Fate = FateWaiting
+	}
+	return out
+}
+
 // unneeded returns the listed archive keys that no manifest but those of these snapshots names, and that
 // no create in progress may be about to name; in order.
 func (r *run) unneeded(gone []manifest.ID, busy map[manifest.ID]bool) (keys []string) {

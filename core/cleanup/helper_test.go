@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -208,3 +209,10 @@ func fates(r *cleanup.Report) (words []string) {
 }
 
 func note() manifest.Note { return manifest.Note{At: noon, Host: "test", Tool: "test"} }
+
+// Put forgets IfAbsent.
+func (c careless) Put(ctx context.Context, key string, r io.ReaderAt, o target.PutOptions) (target.Object, error) {
+	o.IfAbsent = false
+	_ = c.Target.Delete(ctx, key)
+	return c.Target.Put(ctx, key, r, o)
+}

@@ -63,14 +63,6 @@ type Foresight struct {
 	Delete []string      // keys below archives/
 }
 
-// within returns what of f the bound names too; nil is no bound.
-func (f *Foresight) within(bound *Foresight) *Foresight {
-	if bound == nil {
-		return f
-	}
-	return &Foresight{both(f.Mark, bound.Mark), both(f.Sweep, bound.Sweep), both(f.Delete, bound.Delete)}
-}
-
 // both returns what is in a and in b.
 func both[T comparable](a, b []T) []T { return without(a, without(a, b)) }
 
