@@ -1,14 +1,9 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -140,36 +135,6 @@ func (f restoreFlags) check() error {
 	return nil
 }
 
-// restoreTo restores into a new directory.
-func (a *app) restoreTo(ctx context.Context, f restoreFlags, ref string) error {
-	dir, err := filepath.Abs(f.to)
-	if err != nil {
-		return err
-	}
-	places, c, err := a.places(f.placeFlags)
-	if err != nil {
-		return err
-	}
-	ask := f.askFor(c)
-	if c == nil {
-		c = repositoryAt(f.from)
-	}
-	if what := c.Within(dir, resolve); what != "" {
-		return &failure{code: exitRefused, id: "restore_into_store", err: fmt.Errorf("%s lies in %s", dir, what), hint: "restore to a directory of its own"}
-	}
-	parent := filepath.Dir(dir)
-	if _, err := os.Stat(parent); errors.Is(err, fs.ErrNotExist) {
-		return &failure{code: exitFailed, id: "failed", err: fmt.Errorf("%s does not exist", parent), hint: "make it, or correct --to; only the last directory of the path is made"}
-	}
-	r, err := a.firstPlace(ctx, places, ref, ask, func(f2 *found) (*restoreReport, error) {
-		return a.restoreFrom(ctx, f2, dir, f)
-	})
-	if err != nil {
-		return err
-	}
-	return a.finish(r)
-}
-
 // askFor is what the latest snapshot must have: what is restored.
 func (f restoreFlags) askFor(c *config.Config) repository.Ask {
 	if !f.noChroma {
@@ -181,110 +146,6 @@ func (f restoreFlags) askFor(c *config.Config) repository.Ask {
 	without := *c
 	without.Components = slices.DeleteFunc(slices.Clone(c.Components), func(comp config.Component) bool { return comp.Kind == config.Chroma })
 	return f.ask(nil, &without)
-}
-
-// firstPlace calls do with the snapshot in one place after the other, until one does it. What is wrong
-// with one target is no reason to give up while there is another; anything else is.
-func (a *app) firstPlace(ctx context.Context, places []place, ref string, ask repository.Ask, do func(*found) (*restoreReport, error)) (*restoreReport, error) {
-	beside := func(f *found) (*restoreReport, error) {
-		f.beside = places
-		return do(f)
-	}
-	var fault, missing error
-	var lack []place
-	for _, p := range a.rank(ctx, places, ref, ask) {
-		r, err := a.with(ctx, p, ref, ask, beside)
-		switch {
-		case err == nil:
-			if fault != nil {
-				a.warn(fault)
-			}
-			return r, nil
-		case ctx.Err() != nil, errors.Is(err, repository.ErrAmbiguous), inPlaceFailure(err) != nil, !tryNext(classify(ctx, err).code):
-			return nil, err
-		case errors.Is(err, repository.ErrNoSnapshot):
-			missing = errors.Join(missing, err)
-			lack = append(lack, p)
-		default:
-			fault = errors.Join(fault, err)
-		}
-	}
-	if stamp := standsIn(ref, fault, missing); stamp != "" {
-		r, err := a.firstPlace(ctx, lack, stamp, ask, beside)
-		switch {
-		case err == nil:
-			a.warn(fault)
-			a.tellStandIn(r.Target, r.ID, ref)
-			return r, nil
-		case !tryNext(classify(ctx, err).code):
-			return nil, err
-		}
-	}
-	if fault != nil {
-		return nil, fault
-	}
-	return nil, missing
-}
-
-// with calls do with the snapshot in one place.
-func (a *app) with(ctx context.Context, p place, ref string, ask repository.Ask, do func(*found) (*restoreReport, error)) (*restoreReport, error) {
-	f, err := a.findIn(ctx, p, ref, ask)
-	if err != nil {
-		return nil, err
-	}
-	defer f.close()
-	a.tellPassed(f)
-	return do(f)
-}
-
-// repositoryAt is a configuration that knows only where the repository at a
-// file:// URL lies, and of one elsewhere nothing.
-func repositoryAt(from string) *config.Config {
-	c := &config.Config{}
-	if u, err := url.Parse(from); err == nil && u.Scheme == "file" {
-		c.Targets = []config.Target{{Name: from, Plugin: "local", Config: map[string]any{"path": filepath.Clean(u.Path)}}}
-	}
-	return c
-}
-
-// tryNext says whether another target may do what one could not.
-func tryNext(code exitCode) bool {
-	switch code {
-	case exitNoMatch, exitDamage, exitUninitialised, exitAuth, exitTarget, exitPlugin, exitFormat:
-		return true
-	}
-	return false
-}
-
-// restoreFrom restores a snapshot, or some of it, to a directory.
-func (a *app) restoreFrom(ctx context.Context, f *found, dir string, flags restoreFlags) (*restoreReport, error) {
-	o := restore.Options{Repository: f.Repository, Manifest: f.manifest, Components: flags.components, Dir: dir}
-	if flags.noChroma {
-		for _, c := range f.manifest.Components {
-			if c.Kind != manifest.Chroma {
-				o.Components = append(o.Components, c.Name)
-			}
-		}
-		if len(o.Components) == 0 {
-			return nil, fmt.Errorf("%w: snapshot %s has nothing but Chroma", repository.ErrNoSnapshot, f.manifest.ID)
-		}
-	}
-	var closeOthers, stop func()
-	o.Fallback, closeOthers = a.fallback(f.beside, f.name)
-	defer closeOthers()
-	o.Progress, stop = a.progress()
-	done, err := restore.ToDir(ctx, o)
-	stop()
-	if err != nil {
-		return nil, err
-	}
-	r := newRestoreReport(f)
-	r.Dir = done.Dir
-	for _, c := range done.Components {
-		a.tellRescued(f.name, c.Rescue)
-		r.add(c, true)
-	}
-	return r, nil
 }
 
 func newRestoreReport(f *found) *restoreReport {
