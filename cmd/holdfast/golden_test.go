@@ -275,7 +275,10 @@ func TestHelp(t *testing.T) {
 			got = append(got, c.Name())
 		}
 	}
-	want := []string{"completion", "copy", "create", "diff", "doctor", "dump", "import", "init", "list", "recover", "restore", "show", "validate", "version"}
+	want := []string{
+		"cleanup", "completion", "copy", "create", "diff", "doctor", "dump", "forget", "import", "init", "list", "pin", "recover", "restore", "show", "undelete",
+		"unpin", "validate", "version",
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("commands (-want +got):\n%s", diff)
 	}
