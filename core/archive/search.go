@@ -23,6 +23,7 @@ import (
 type Search struct {
 	r         *Recipe
 	at, end   int64 // what is still to be taken up
+	window    int   // lost chunks
 	start     int64 // of the stretch, in the stream
 	to        io.WriterAt
 	lost      []bool // by the recipe's volumes
@@ -62,7 +63,7 @@ func NewSearch(r *Recipe, from, end int64, to io.WriterAt, lost func(VolumeID) b
 	if end == 0 {
 		end = r.count
 	}
-	s := &Search{r: r, at: from, end: end, to: to}
+	s := &Search{r: r, at: from, end: end, to: to, window: searchWindow}
 	for _, v := range r.Volumes {
 		s.lost = append(s.lost, lost(v))
 	}
@@ -81,7 +82,7 @@ func (s *Search) Next() (bool, error) {
 	s.leftovers.add(s.left())
 	s.want = map[ID]*wanted{}
 	c := s.r.cursor()
-	for n := 0; s.at < s.end && n < searchWindow; s.at++ {
+	for n := 0; s.at < s.end && n < s.window; s.at++ {
 		e, err := c.at(s.at)
 		if err != nil {
 			return false, err

@@ -207,6 +207,7 @@ func TestBesideCreate(t *testing.T) {
 	if c := load(t, w, 1, mustRun(t, w, 0, 1).Snapshots[1].As); c.Origin == nil || c.Origin.ID != string(m.ID) {
 		t.Errorf("origin %+v", c.Origin)
 	}
+	good(t, w, 1, 3) // the last was made on what was copied
 	if got := outcomes(mustRun(t, w, 1, 0)); got != "present present present" || next.Sequence != 3 {
 		t.Errorf("outcomes: %s, sequence %d", got, next.Sequence)
 	}
@@ -305,6 +306,62 @@ func TestSwept(t *testing.T) {
 	}
 	if left := w.Keys(1, "/intents/"); len(left) > 0 {
 		t.Errorf("intents are left: %v", left)
+	}
+}
+
+// A copy that a cleanup of the destination gives up for dead has failed; the others are copied.
+func TestRevoked(t *testing.T) {
+	w := backuptest.New(t, "a", "b")
+	chain(t, w, 2)
+	done := false
+	w.Faults["b"] = func(_ context.Context, op memtarget.Op, key string) (f memtarget.Fault) {
+		if k, err := manifest.ParseKey(key); err == nil && op == memtarget.Put && k.Folder == manifest.Archives && !done {
+			done = true
+			w.Mem["b"].Set(manifest.ManifestKey(k.Set, k.ID), manifest.Tombstone(k.ID))
+		}
+		return f
+	}
+	if r := mustRun(t, w, 0, 1); outcomes(r) != "failed copied" || !errors.Is(r.Snapshots[0].Err, repository.ErrRevoked) {
+		t.Fatalf("%s: %+v", outcomes(r), r)
+	}
+	good(t, w, 1, 1)
+	if r := mustRun(t, w, 0, 1); outcomes(r) != "copied present" {
+		t.Errorf("the next run: %s", outcomes(r))
+	}
+}
+
+// An object of the destination that is marked as damaged, or is not listed as its manifest says, is copied again.
+func TestDamagedDestination(t *testing.T) {
+	for name, harm := range map[string]func(w *backuptest.World, key string){
+		"marked": func(w *backuptest.World, key string) {
+			k, err := manifest.ParseKey(key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.Mem["b"].Set(manifest.DamagedKey(backuptest.Set, k.ID, k.File), []byte("{}"))
+		},
+		"missing": func(w *backuptest.World, key string) { w.Mem["b"].Remove(key) },
+		"short":   func(w *backuptest.World, key string) { w.Damage(1, key, func(b []byte) []byte { return b[1:] }) },
+	} {
+		w := backuptest.New(t, "a", "b")
+		chain(t, w, 1)
+		first := load(t, w, 1, mustRun(t, w, 0, 1).Snapshots[0].As)
+		bad := first.Component("db").Volumes[0].Key
+		harm(w, bad)
+		create(t, w, 1)
+		r := mustRun(t, w, 0, 1)
+		if outcomes(r) != "present copied" {
+			t.Fatalf("%s: %+v", name, r)
+		}
+		second := load(t, w, 1, r.Snapshots[1].As)
+		for _, v := range second.Component("db").Volumes {
+			if v.Key == bad {
+				t.Errorf("%s: %s is named again", name, bad)
+			}
+		}
+		if v := w.Validate(1, validate.Content, second.ID); v.Damaged() {
+			t.Errorf("%s: %+v", name, v)
+		}
 	}
 }
 
