@@ -79,8 +79,8 @@ func operations(fresh func() *world) []operation {
 	}
 }
 
-// long asks for every pair of kills in every variant, as make soak does. Without it, two variants have every single kill and some
-// pairs.
+// long asks for every pair of kills in every variant, as make soak does. Without it, two variants have
+// every single kill and some pairs.
 var long = os.Getenv("HOLDFAST_SOAK") != ""
 
 // Killed at each point of a restore or undo, and at points of the recover that follows, a store is in the
@@ -116,7 +116,7 @@ func TestKilledEverywhere(t *testing.T) {
 							n = k * 31 % 53 // somewhere else each time
 						}
 						w.killAt(n)
-						if _, again, err = w.attempt(w.recover); again == "" {
+						if _, again, _ = w.attempt(w.recover); again == "" {
 							break // it has fewer points
 						}
 						kills++

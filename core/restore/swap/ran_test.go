@@ -115,6 +115,13 @@ func TestServiceRan(t *testing.T) {
 			old: isOld, new: func(_, new tree) tree { return with(new, onNew) },
 		},
 		{
+			name: "on the vectors alone, mounted", mounts: []string{"data/chroma"}, killed: "forward in chroma/chroma.sqlite3 from sync:after",
+			service: tree{"data/chroma/chroma.sqlite3-wal": "vector log of the service", "data/chroma/cc/header.bin": "new segment"}, says: "chroma.sqlite3-wal is of neither generation",
+			old: isOld, new: func(_, new tree) tree {
+				return with(new, tree{"data/chroma/chroma.sqlite3-wal": "vector log of the service", "data/chroma/cc/header.bin": "new segment"})
+			},
+		},
+		{
 			name: "on a mounted registry", mounts: []string{"data/registry.json"}, killed: "forward overwrite header of registry:after",
 			service: tree{"data/registry.json": "of the service"}, says: "data/registry.json is of neither generation",
 			old: isOld, new: isNew,
@@ -206,5 +213,17 @@ func (c ran) chosen(t *testing.T, g swap.Generation, want func(old, new tree) tr
 			}
 		}
 		w.ended(t, "taken", all)
+	}
+}
+
+// Bytes that are equal do not make a file the one that was moved.
+func TestCopyIsForeign(t *testing.T) {
+	w := killedAt(t, newWorld(scratch(t)), "forward in db from sync:after")
+	must(os.Rename(w.path("data/db/app.db"), w.path("elsewhere")))
+	w.write(tree{"data/db/app.db": staged["db"][""]})
+	refused(t, w, "app.db is of neither generation")
+	must(os.Rename(w.path("elsewhere"), w.path("data/db/app.db")))
+	if out, err := w.recover(); err != nil || out.Live != swap.New {
+		t.Error(out, err)
 	}
 }

@@ -54,13 +54,17 @@
 //
 // # What is kept
 //
-// A swap that is done keeps the generation that it replaced. The next one that is done removes that,
-// and tells so in Outcome.Dropped; one that goes back does not. A new file takes owner and mode of
-// what it replaces; in a Chroma directory those of the same path, else of chroma.sqlite3 for files and of the directory for
-// directories. Without the right to do so Run fails before anything is moved. What replaces nothing keeps
-// what it was staged with. Extended attributes are not carried over; an undo brings back the old
-// files with theirs. Other names of a hard-linked live file go on naming the old file, but with Overwrite
-// there is one file.
+// A swap that is done keeps the generation that it replaced. The next one that is done removes that, and
+// tells so in Outcome.Dropped; one that goes back does not.
+//
+// # Owners, modes and the rest
+//
+// A new file takes owner and mode of what it replaces; in a Chroma directory those of the same path, else
+// of chroma.sqlite3 for files and of the directory for directories. Without the right to do so Run fails
+// before anything is moved. What replaces nothing keeps what it was staged with, and missing directories
+// above it are made private to the user. Extended attributes are not carried over; an undo brings back
+// the old files with theirs. Other names of a hard-linked live file go on naming the old file, but with
+// Overwrite there is one file.
 package swap
 
 import (

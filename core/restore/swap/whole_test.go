@@ -3,9 +3,11 @@ package swap_test
 import (
 	"errors"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/atocore/holdfast/core/restore/swap"
 )
@@ -91,6 +93,43 @@ func TestTake(t *testing.T) {
 			if _, err := killedAt(t, fresh(), point).take("middle"); err == nil {
 				t.Error("there is no such generation")
 			}
+		}
+	})
+}
+
+// A swap that failed and was killed while it went back goes on going back.
+func TestKilledGoingBack(t *testing.T) {
+	each(t, func(t *testing.T, fresh func() *world) {
+		var points []string
+		for k := 0; k == 0 || k < len(points); k++ {
+			w := fresh()
+			before := w.look(".")
+			n := k
+			w.fail = func(point string) error {
+				if point == "forward verify:before" {
+					return unix.EIO
+				}
+				if !strings.HasPrefix(point, "back ") {
+					return nil
+				}
+				if k == 0 {
+					points = append(points, point)
+				} else if n--; n == 0 {
+					panic(killed{point})
+				}
+				return nil
+			}
+			_, at, _ := w.attempt(func() (*swap.Outcome, error) { return w.restore() })
+			if at == "" != (k == 0) {
+				t.Fatalf("point %d: killed at %q", k, at)
+			}
+			if out, err := w.recover(); k > 0 && (err != nil || out.Live != swap.Old) {
+				t.Fatalf("killed at %s: %v, %v", at, out, err)
+			}
+			w.ended(t, at, before)
+		}
+		if len(points) < 20 {
+			t.Errorf("only %d points", len(points))
 		}
 	})
 }
