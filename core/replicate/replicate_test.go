@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -273,14 +274,14 @@ func TestDamagedSource(t *testing.T) {
 func TestUnstableSource(t *testing.T) {
 	w := backuptest.New(t, "a", "b")
 	create(t, w, 1)
-	flipped := false
+	var flipped atomic.Bool
 	w.Faults["a"] = func(_ context.Context, op memtarget.Op, key string) (f memtarget.Fault) {
-		if op == memtarget.Get && strings.HasSuffix(key, "db-00000.zst") && !flipped {
-			flipped, f.Body = true, backuptest.Flip
+		if op == memtarget.Get && strings.HasSuffix(key, "db-00000.zst") && flipped.CompareAndSwap(false, true) {
+			f.Body = backuptest.Flip
 		}
 		return f
 	}
-	if r := mustRun(t, w, 0, 1); outcomes(r) != "copied" || !flipped {
+	if r := mustRun(t, w, 0, 1); outcomes(r) != "copied" || !flipped.Load() {
 		t.Errorf("%+v", r)
 	}
 	good(t, w, 1, 1)
@@ -313,10 +314,9 @@ func TestSwept(t *testing.T) {
 func TestRevoked(t *testing.T) {
 	w := backuptest.New(t, "a", "b")
 	chain(t, w, 2)
-	done := false
+	var done atomic.Bool
 	w.Faults["b"] = func(_ context.Context, op memtarget.Op, key string) (f memtarget.Fault) {
-		if k, err := manifest.ParseKey(key); err == nil && op == memtarget.Put && k.Folder == manifest.Archives && !done {
-			done = true
+		if k, err := manifest.ParseKey(key); err == nil && op == memtarget.Put && k.Folder == manifest.Archives && done.CompareAndSwap(false, true) {
 			w.Mem["b"].Set(manifest.ManifestKey(k.Set, k.ID), manifest.Tombstone(k.ID))
 		}
 		return f
@@ -369,12 +369,12 @@ func TestDamagedDestination(t *testing.T) {
 func TestFullDestination(t *testing.T) {
 	w := backuptest.New(t, "a", "b")
 	chain(t, w, 3)
-	manifests := 0
+	var manifests atomic.Int64
 	w.Faults["b"] = func(_ context.Context, op memtarget.Op, key string) (f memtarget.Fault) {
 		if op == memtarget.Put && strings.Contains(key, "/manifests/") {
-			manifests++
+			manifests.Add(1)
 		}
-		if op == memtarget.Put && manifests > 0 && strings.Contains(key, "/archives/") {
+		if op == memtarget.Put && manifests.Load() > 0 && strings.Contains(key, "/archives/") {
 			f.Err = &target.Error{Op: "put", Key: key, Kind: target.KindFull}
 		}
 		return f

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/atocore/holdfast/core/backup/backuptest"
@@ -20,10 +21,10 @@ func cut(t *testing.T, w *backuptest.World, n int) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	puts := 0
+	var puts atomic.Int64
 	w.Faults["b"] = func(_ context.Context, op memtarget.Op, key string) (f memtarget.Fault) {
 		if op == memtarget.Stat && strings.Contains(key, ".zst") { // after the put: it is confirmed
-			if puts++; puts == n {
+			if puts.Add(1) == int64(n) {
 				cancel()
 			}
 		}
@@ -41,9 +42,10 @@ func cut(t *testing.T, w *backuptest.World, n int) {
 // resume copies with Resume, and counts what is put under archives.
 func resume(t *testing.T, w *backuptest.World) (r *replicate.Report, puts int) {
 	t.Helper()
+	var n atomic.Int64
 	w.Faults["b"] = func(_ context.Context, op memtarget.Op, key string) (f memtarget.Fault) {
 		if op == memtarget.Put && strings.Contains(key, "/archives/") {
-			puts++
+			n.Add(1)
 		}
 		return f
 	}
@@ -51,7 +53,7 @@ func resume(t *testing.T, w *backuptest.World) (r *replicate.Report, puts int) {
 	if w.Faults["b"] = nil; err != nil {
 		t.Fatal(err)
 	}
-	return r, puts
+	return r, int(n.Load())
 }
 
 // A run that was cut short is taken up under the same id: what it put is not put again.
