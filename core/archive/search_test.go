@@ -101,3 +101,25 @@ func TestSearchDamaged(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A chunk that lies in several frames is found in one that is whole.
+func TestSearchOtherFrame(t *testing.T) {
+	twice := noise(4096, "twice")
+	s := store{}
+	parts := []source.Part{bytesPart("", nil, slices.Concat(twice, noise(2<<20, "between"), twice), 0)}
+	_, recipes := snapshot(t, s, parts)
+	id := recipes[0].Volumes[0]
+	s[id][20] ^= 1
+	want := streamOf(parts)
+	got := make(buffer, len(want))
+	search := sought(t, recipes[0], got, searchWindow)
+	if _, err := search.Next(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := search.In(t.Context(), recipes[0], s.open); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got[:4096], twice) || search.Left() != (Tally{255, 255 * 4096}) {
+		t.Errorf("left %v", search.Left())
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/atocore/holdfast/core/backup"
 	"github.com/atocore/holdfast/core/backup/backuptest"
 	"github.com/atocore/holdfast/core/manifest"
 	"github.com/atocore/holdfast/core/repository"
@@ -166,6 +167,22 @@ func TestFallbackIndex(t *testing.T) {
 	_, _, _, err = fallen(t, w, a)
 	if !errors.Is(err, repository.ErrDamaged) || !strings.Contains(err.Error(), "; 0 of ") {
 		t.Errorf("with both volumes damaged: %v", err)
+	}
+}
+
+// No other snapshot's index stands in for a lost one, however near it lies.
+func TestFallbackOtherIndex(t *testing.T) {
+	w := backuptest.New(t, "a", "b")
+	w.Good()
+	w.Touch("40")
+	r, err := w.Create(func(o *backup.Options) { o.Targets = w.Stores[:1] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := r.Targets[0].Manifest
+	w.Damage(0, m.Component("db").Index[0].Key, backuptest.Flip)
+	if _, _, opened, err := fallen(t, w, m); !errors.Is(err, repository.ErrDamaged) || opened != 1 {
+		t.Errorf("opened %d times, %v", opened, err)
 	}
 }
 
