@@ -123,3 +123,23 @@ func TestSearchOtherFrame(t *testing.T) {
 		t.Errorf("left %v", search.Left())
 	}
 }
+
+// A frame that is whole and holds other chunks than the index says gives nothing.
+func TestSearchForeign(t *testing.T) {
+	s := store{}
+	_, mine := snapshot(t, s, []source.Part{bytesPart("", nil, noise(8192, "mine"), 0)})
+	_, theirs := snapshot(t, s, []source.Part{bytesPart("", nil, noise(8192, "theirs"), 0)})
+	a, b := mine[0].Volumes[0], theirs[0].Volumes[0]
+	if len(s[a]) != len(s[b]) {
+		t.Fatalf("volumes of %d and %d bytes", len(s[a]), len(s[b]))
+	}
+	s[a] = s[b]
+	got := make(buffer, 8192)
+	search := sought(t, mine[0], got, searchWindow)
+	if _, err := search.Next(); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := search.In(t.Context(), mine[0], s.open); err != nil || found != (Tally{}) || !bytes.Equal(got, make([]byte, 8192)) {
+		t.Errorf("found %v, %v", found, err)
+	}
+}
