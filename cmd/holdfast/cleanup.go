@@ -36,7 +36,8 @@ nothing is changed, and what would be done is shown.
 With --confirm the others are marked. A mark bars a snapshot from being built upon, and can
 be taken back with holdfast undelete for seven days; the first cleanup after that deletes the
 snapshot, and every object that no other snapshot needs. What dead creates left behind
-goes, too. Ages are told by the target's own clock. While a create is in progress nothing is deleted,
+goes, too. Ages are told by the target's own clock, which a dry run knows only from what is listed:
+what it calls waiting may be due. While a create is in progress nothing is deleted,
 and the next cleanup goes on: it waits up to 24 hours for one that may be dead.
 
 Refused, with nothing deleted: a target that lists no snapshots although it had some; the last good

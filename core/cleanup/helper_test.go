@@ -46,7 +46,7 @@ func (n *book) Write(b []byte) error {
 
 // world is a repository in memory with a clock of its own.
 type world struct {
-	t     *testing.T
+	t     testing.TB
 	mem   *memtarget.Target
 	repo  *repository.Repository
 	fault memtarget.Hook
@@ -55,7 +55,7 @@ type world struct {
 	plan  map[manifest.ID]bool // what is given up
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	w := &world{t: t, clock: noon, plan: map[manifest.ID]bool{}}
 	w.mem = memtarget.New(memtarget.Options{
 		Now: func() time.Time { return w.clock },

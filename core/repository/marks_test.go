@@ -63,8 +63,12 @@ func TestExpire(t *testing.T) {
 	mark(doubtful, "x")
 	w.mem.Set(manifest.VerdictKey(set, kept, 7), []byte("x")) // a verdict takes its number, too
 	want := []repository.Expiry{
-		{plain, 1, repository.Usable, false}, {held, 0, repository.Usable, true}, {marked, 0, repository.Marked, false},
-		{swept, 0, repository.Expired, false}, {kept, 8, repository.Usable, false}, {doubtful, 0, repository.Doubtful, false},
+		{plain, 1, repository.Usable, false},
+		{held, 0, repository.Usable, true},
+		{marked, 0, repository.Marked, false},
+		{swept, 0, repository.Expired, false},
+		{kept, 8, repository.Usable, false},
+		{doubtful, 0, repository.Doubtful, false},
 	}
 	if got := w.expire(plain, held, marked, swept, kept, doubtful); !slices.Equal(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
