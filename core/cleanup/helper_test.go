@@ -72,6 +72,7 @@ func newWorld(t testing.TB) *world {
 	var err error
 	w.repo, _, err = repository.Init(t.Context(), store, rand.Reader)
 	w.check(err)
+	w.repo.Readers = 1 // faults count operations
 	return w
 }
 
@@ -138,7 +139,7 @@ func (w *world) giveUp(snapshots ...*manifest.Manifest) {
 
 func (w *world) options() cleanup.Options {
 	return cleanup.Options{
-		Repository: w.repo, Set: set, Host: "test", Tool: "test", Rand: rand.Reader, Confirm: true, Force: true,
+		Repository: w.repo, Set: set, Host: "test", Tool: "test", Rand: rand.Reader, Confirm: true, Force: true, Workers: 1,
 		Now: func() time.Time { return w.clock }, Notebook: &w.book,
 		Plan: func(snapshots []retention.Snapshot, _ time.Time) (out []retention.Decision) {
 			for _, s := range snapshots {

@@ -154,7 +154,7 @@ func TestPinAtAnyMoment(t *testing.T) {
 					}
 					return memtarget.Fault{}
 				}
-				w.must(func(o *cleanup.Options) { o.NoGrace, o.Workers = true, 1 })
+				w.must(func(o *cleanup.Options) { o.NoGrace = true })
 				w.fault = nil
 				if !done {
 					break

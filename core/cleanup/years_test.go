@@ -96,7 +96,7 @@ func BenchmarkSurvey(b *testing.B) {
 	w := newWorld(b)
 	c := warm{}
 	years(b, 1000, w.mem.Set, w.repo.ID)
-	w.repo.Cache = c
+	w.repo.Cache, w.repo.Readers = c, 0
 	for _, key := range w.keys("/manifests/") {
 		k, err := manifest.ParseKey(key)
 		w.check(err)
