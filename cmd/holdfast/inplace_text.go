@@ -17,8 +17,11 @@ func (in *inPlaceReport) text(a *app, w io.Writer, r *restoreReport) error {
 	say(w, "%s snapshot %s of set %s from target %s in place\n", verb, r.ID, r.Set, r.Target)
 	say(w, "captured %s, %s\n", local(r.CapturedAt), a.paint(gradeColour(string(r.Grade)), string(r.Grade)))
 	t := &table{header: []string{"COMPONENT", "KIND", "SIZE", "WAS", "LIVE", "CHECKS"}, right: []bool{2: true, 3: true}}
+	if in.DryRun {
+		t.header = t.header[:5]
+	}
 	for i, c := range r.Components {
-		t.add(c.Name, string(c.Kind), size(c.Size), size(in.Replaced[i].Was), c.Path, checks(c.Checks))
+		t.add([]string{c.Name, string(c.Kind), size(c.Size), size(in.Replaced[i].Was), c.Path, checks(c.Checks)}[:len(t.header)]...)
 	}
 	if err := t.write(w, a.width()); err != nil {
 		return err
@@ -67,7 +70,7 @@ func (in *inPlaceReport) tellDone(w io.Writer) {
 		}
 	}
 	if kept {
-		say(w, "holdfast restore undo puts that back, until the next restore\n")
+		say(w, "holdfast restore undo --confirm-service-stopped puts that back, until the next restore\n")
 	}
 	for _, dir := range in.Dropped {
 		say(w, "removed what an earlier restore had replaced: %s\n", dir)
