@@ -74,7 +74,7 @@ func TestCopySignalledAtRandom(t *testing.T) {
 			resumed++
 		}
 		none(t, w.path(".holdfast", "staging", "*", "*")) // a kill may leave an empty directory that nobody can know
-		for _, intent := range w.intents() { // a kill between the ballot and the end: a cleanup resolves it
+		for _, intent := range w.intents() {              // a kill between the ballot and the end: a cleanup resolves it
 			if _, err := os.Stat(w.path("usb", "atocore", "manifests", filepath.Base(intent)+".json")); err != nil {
 				t.Errorf("an intent is left: %v", err)
 			}

@@ -59,6 +59,10 @@ func TestDamagedObjects(t *testing.T) {
 			if err := damage(path, whole); err != nil {
 				t.Fatal(err)
 			}
+			// What list has read before it believes; validate, for one, reads the target.
+			if err := os.RemoveAll(w.path(".holdfast", "manifests")); err != nil {
+				t.Fatal(err)
+			}
 			for _, command := range commands {
 				t.Run(fmt.Sprintf("%s %s %s", command, o.kind, how), func(t *testing.T) {
 					to := filepath.Join(t.TempDir(), "out")

@@ -65,6 +65,9 @@ far they may be trusted, how large their components are, and how much they added
 
 With --from no configuration is needed: the repository is read at a URL.
 
+A manifest that was read before is taken from the state directory: whether the target still
+holds it whole is for validate to say.
+
 Exit codes:
   0   every target was read; a set without snapshots is no error
   3   a target failed
