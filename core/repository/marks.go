@@ -2,6 +2,8 @@ package repository
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/atocore/holdfast/core/manifest"
@@ -104,15 +106,18 @@ func (m *Marks) Open(id manifest.ID) (open []Mark) {
 	return open
 }
 
-// Each yields the ids that have marks or verdicts, in no order.
+// Each yields the ids that have marks or verdicts, in order: who reads on finds in one way what another run of it
+// finds.
 func (m *Marks) Each(yield func(manifest.ID) bool) {
+	ids := map[manifest.ID]bool{}
 	for id := range m.marks {
-		if !yield(id) {
-			return
-		}
+		ids[id] = true
 	}
 	for id := range m.verdicts {
-		if m.marks[id] == nil && !yield(id) {
+		ids[id] = true
+	}
+	for _, id := range slices.Sorted(maps.Keys(ids)) {
+		if !yield(id) {
 			return
 		}
 	}
