@@ -21,7 +21,7 @@ GODIRS := $(wildcard cmd core plugins targets examples)
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL: # the order of what `test` needs is the order of its log
-.PHONY: build quickstart test test-go test-rescue test-nested test-readme lint generate check-generated fuzz-smoke bench
+.PHONY: build quickstart test test-go test-rescue test-nested test-readme lint generate check-generated fuzz-smoke soak bench
 
 build:
 	$(GO) build -tags $(TAGS) -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/holdfast ./cmd/holdfast
@@ -72,6 +72,12 @@ fuzz-smoke:
 	  for t in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]+)\(.*/\1/p' $$f); do \
 	    echo "$$t in $$(dirname $$f)"; \
 	    $(GO) test -tags $(TAGS) -run '^$$' -fuzz "^$$t\$$" -fuzztime 10s ./$$(dirname $$f); done; done
+
+# The random tests for long: SOAK is how long each goes on, or a number of schedules for the model of the ballot. Seeds
+# are printed, and what fails prints the command that repeats it.
+SOAK ?= 10m
+soak:
+	HOLDFAST_SOAK=$(SOAK) $(GO) test -tags $(TAGS) -timeout 0 -v -run 'Model|Ablations|Killed|Soak' ./core/ballottest ./core/restore/... ./cmd/holdfast
 
 # BENCH_FLAGS='-size 100MiB' for a quick look.
 bench: build

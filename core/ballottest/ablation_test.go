@@ -1,90 +1,13 @@
 package ballottest
 
-import (
-	"context"
-	"time"
-
-	"github.com/atocore/holdfast/core/manifest"
-	"github.com/atocore/holdfast/core/target"
-)
+import "github.com/atocore/holdfast/core/manifest"
 
 // ablation leaves one step of the protocol out.
 type ablation struct {
 	name string
-	lie  lie
+	game
+	rare bool // it takes a soak to see it
 }
-
-// to lies to actors of one role only.
-func to(role string, l func(*actor, *disk) *liar) lie {
-	return func(a *actor, d *disk) *liar {
-		if a.role != role {
-			return nil
-		}
-		return l(a, d)
-	}
-}
-
-// empty is a listing of a folder that shows nothing.
-func empty(folder manifest.Folder) func(*actor, *disk) *liar {
-	return func(*actor, *disk) *liar {
-		return &liar{list: func(prefix string, list func() ([]target.Object, error)) ([]target.Object, error) {
-			if in(prefix, folder) {
-				return nil, nil
-			}
-			return list()
-		}}
-	}
-}
-
-// deaf takes every put of a folder for made whose answer is lost.
-func deaf(folder manifest.Folder, body func(manifest.ID, []byte) bool) func(*actor, *disk) *liar {
-	return func(*actor, *disk) *liar {
-		l := &liar{}
-		l.put = func(key string, b []byte, put func() error) error {
-			err := put()
-			if k, perr := manifest.ParseKey(key); perr == nil && err != nil && !exists(err) && k.Folder == folder && body(k.ID, b) {
-				return l.pretend(key, b)
-			}
-			return err
-		}
-		return l
-	}
-}
-
-// swallow makes no put of a folder, and says that it is made.
-func swallow(folder manifest.Folder, body func(manifest.ID, []byte) bool) func(*actor, *disk) *liar {
-	return func(*actor, *disk) *liar {
-		l := &liar{}
-		l.put = func(key string, b []byte, put func() error) error {
-			if k, err := manifest.ParseKey(key); err == nil && k.Folder == folder && body(k.ID, b) {
-				return l.pretend(key, b)
-			}
-			return put()
-		}
-		return l
-	}
-}
-
-// stubborn takes its own verdict for the one that stands.
-func stubborn(*actor, *disk) *liar {
-	l := &liar{}
-	l.put = func(key string, b []byte, put func() error) error {
-		err := put()
-		if in(key, manifest.Verdicts) && exists(err) {
-			return l.pretend(key, b)
-		}
-		return err
-	}
-	return l
-}
-
-func exists(err error) bool { return target.KindOf(err) == target.KindExists }
-
-func anything(manifest.ID, []byte) bool { return true }
-
-func tombstone(id manifest.ID, b []byte) bool { return manifest.IsTombstone(b, id) }
-
-func document(id manifest.ID, b []byte) bool { return !manifest.IsTombstone(b, id) }
 
 // ablations is every step whose absence loses snapshots. These lose none, and so are not here:
 //
@@ -93,183 +16,89 @@ func document(id manifest.ID, b []byte) bool { return !manifest.IsTombstone(b, i
 //   - max_session and the grace: the first is patience with writers, whose creates would fail; the second gives
 //     people time.
 //   - G7, manifests last: earlier ones would leave garbage, which the next sweep finds.
+//
+// Most steps matter only when several things come together. The style of an ablation makes that likelier: actors stop
+// for long, and operations fail, near the step. What is rare all the same takes a soak to see.
 func ablations() []ablation {
+	lies := func(role string, l func(*actor, *disk) *liar, tune func(*style)) game {
+		return game{lie: to(role, l), tune: tune}
+	}
+	const (
+		writer, cleanup, hand = "writer", "cleanup", "hand"
+		put, list             = "put", "list"
+	)
+	commits := point{writer, put, manifest.Manifests, 0.3}
 	return []ablation{
-		{"C1: no intent", to("writer", swallow(manifest.Intents, anything))},
-		{"C2: the listings before the intent", to("writer", func(a *actor, d *disk) *liar {
-			l := &liar{}
-			var intent func() error
-			l.put = func(key string, b []byte, put func() error) error {
-				if in(key, manifest.Intents) {
-					intent = put
-					return l.pretend(key, b)
-				}
-				if intent != nil {
-					if err := intent(); err != nil {
-						return err
-					}
-					intent = nil
-				}
-				return put()
-			}
-			return l
-		})},
-		{"C2: a marked snapshot is a parent", to("writer", empty(manifest.Expired))},
-		{"C4: before every put is known to be made", to("writer", deaf(manifest.Archives, anything))},
-		{"C4: not if absent", to("writer", func(a *actor, d *disk) *liar {
-			return &liar{put: func(key string, b []byte, put func() error) error {
-				err := put()
-				if in(key, manifest.Manifests) && exists(err) {
-					a.ledger.put(a, key, b)
-					a.mem.Set(key, b)
-					return nil
-				}
-				return err
-			}}
-		})},
-		{"C4: an unclear answer is a success", to("writer", deaf(manifest.Manifests, document))},
-		{"C5: the intent goes before the ballot is taken", to("writer", func(a *actor, d *disk) *liar {
-			return &liar{put: func(key string, b []byte, put func() error) error {
-				if k, err := manifest.ParseKey(key); err == nil && k.Folder == manifest.Manifests {
-					if err := d.Delete(context.Background(), manifest.IntentKey(set, k.ID)); err != nil {
-						return err
-					}
-				}
-				return put()
-			}}
-		})},
-		{"C5: given up without a tombstone", to("writer", swallow(manifest.Manifests, tombstone))},
-		{"Undelete: no pin", to("hand", func(a *actor, d *disk) *liar {
-			l := &liar{}
-			l.put = func(key string, b []byte, put func() error) error {
-				if in(key, manifest.Pins) && a.doing == "undelete" {
-					return l.pretend(key, b)
-				}
-				return put()
-			}
-			return l
-		})},
-		{"Undelete: sweep is not obeyed", to("hand", stubborn)},
-		{"Pin: marks are not listed after it", to("hand", func(a *actor, d *disk) *liar {
-			return &liar{list: func(prefix string, list func() ([]target.Object, error)) ([]target.Object, error) {
-				if in(prefix, manifest.Expired) && a.doing == "pin" {
-					return nil, nil
-				}
-				return list()
-			}}
-		})},
-		{"Sweep: keep is not obeyed", to("cleanup", stubborn)},
-		{"G2: pins do not count", to("cleanup", empty(manifest.Pins))},
-		{"G2: pins are listed before the marks are put", to("cleanup", func(a *actor, d *disk) *liar {
-			l := &liar{}
-			before := replay(a, manifest.Pins)
-			l.list = func(prefix string, list func() ([]target.Object, error)) ([]target.Object, error) {
-				return before(prefix, func() ([]target.Object, error) {
-					return l.all(context.Background(), manifest.Prefix(set, manifest.Pins), "")
-				}, list)
-			}
-			return l
-		})},
-		{"G4: intents before archives", to("cleanup", func(a *actor, d *disk) *liar {
-			l := &liar{}
-			var intents []target.Object
-			have := -1
-			l.list = func(prefix string, list func() ([]target.Object, error)) ([]target.Object, error) {
-				switch {
-				case in(prefix, manifest.Archives) && have != a.runs:
-					var err error
-					if intents, err = l.all(context.Background(), manifest.Prefix(set, manifest.Intents), ""); err != nil {
-						return nil, err
-					}
-					have = a.runs
-				case in(prefix, manifest.Intents) && have == a.runs:
-					return intents, nil
-				}
-				return list()
-			}
-			return l
-		})},
-		{"G5: intents do not count", to("cleanup", empty(manifest.Intents))},
-		{"G5: no tombstone", to("cleanup", swallow(manifest.Manifests, anything))},
-		{"G5: an unclear answer is a tombstone", to("cleanup", deaf(manifest.Manifests, anything))},
-		{"G6: one listing", to("cleanup", func(a *actor, d *disk) *liar {
-			l := &liar{}
-			var manifests []target.Object
-			sure, have := -1, -1
-			l.list = func(prefix string, list func() ([]target.Object, error)) ([]target.Object, error) {
-				if in(prefix, manifest.Intents) {
-					sure = a.runs
-				}
-				if !in(prefix, manifest.Manifests) || sure != a.runs {
-					return list()
-				}
-				if have == a.runs {
-					return manifests, nil
-				}
-				var err error
-				if manifests, err = list(); err == nil {
-					have = a.runs
-				}
-				return manifests, err
-			}
-			return l
-		})},
-		{"G6: a listing that fails is taken for whole", to("cleanup", func(a *actor, d *disk) *liar {
-			return &liar{list: func(prefix string, list func() ([]target.Object, error)) ([]target.Object, error) {
-				all, err := list()
-				if in(prefix, manifest.Manifests) {
-					err = nil
-				}
-				return all, err
-			}}
-		})},
-		{"G6: a manifest that cannot be read does not count", to("cleanup", unread)},
-		{"kept: tombstones, marks and verdicts go at once", to("cleanup", func(a *actor, d *disk) *liar {
-			return &liar{list: func(prefix string, list func() ([]target.Object, error)) ([]target.Object, error) {
-				all, err := list()
-				if in(prefix, manifest.Manifests) || in(prefix, manifest.Verdicts) || in(prefix, manifest.Expired) {
-					for i := range all {
-						all[i].ModTime = all[i].ModTime.Add(-400 * 24 * time.Hour)
-					}
-				}
-				return all, err
-			}}
-		})},
+		{name: "C1: no intent", game: lies(writer, swallow(manifest.Intents, anything), nil)},
+		{name: "C2: the listings before the intent", game: lies(writer, eager, calm(point{writer, put, manifest.Intents, 0.4}))},
+		{name: "C2: a marked snapshot is a parent", game: lies(writer, empty(manifest.Expired), both(calm(
+			point{writer, put, manifest.Archives, 0.3}, point{cleanup, list, manifest.Manifests, 0.4}), lonely))},
+		{name: "C4: before every put is known to be made", game: lies(writer, deaf(manifest.Archives, anything), failing(point{writer, put, manifest.Archives, 0.1}))},
+		{name: "C4: not if absent", game: lies(writer, bold, revoking(commits))},
+		{name: "C4: an unclear answer is a success", game: lies(writer, deaf(manifest.Manifests, document), failing(point{writer, put, manifest.Manifests, 0.3}))},
+		{name: "C5: the intent goes before the ballot is taken", game: lies(writer, hasty, calm(commits))},
+		{name: "C5: given up without a tombstone", game: lies(writer, swallow(manifest.Manifests, tombstone), failing(point{writer, put, manifest.Manifests, 0.3}))},
+		{name: "Undelete: no pin", game: lies(hand, pinless, handy())},
+		{name: "Undelete: sweep is not obeyed", game: lies(hand, stubborn, handy(
+			point{hand, put, manifest.Verdicts, 0.4}, point{cleanup, put, manifest.Verdicts, 0.4}, point{cleanup, list, manifest.Archives, 0.4}))},
+		{name: "Pin: marks are not listed after it", game: lies(hand, unlooking, handy(
+			point{cleanup, put, manifest.Verdicts, 0.4}, point{cleanup, list, manifest.Archives, 0.4}))},
+		{name: "Sweep: keep is not obeyed", game: lies(cleanup, stubborn, handy(point{cleanup, put, manifest.Verdicts, 0.4}))},
+		{name: "G2: pins do not count", game: lies(cleanup, empty(manifest.Pins), handy())},
+		{name: "G2: pins are listed before the marks are put", game: lies(cleanup, pinsFirst, handy())},
+		{name: "G2: what the plan keeps goes when it is marked", game: game{blind: true}},
+		{name: "G4: intents before archives", game: lies(cleanup, intentsFirst, calm(point{cleanup, list, manifest.Archives, 0.4}, commits))},
+		{name: "G5: intents do not count", game: lies(cleanup, empty(manifest.Intents), nil)},
+		{name: "G5: no tombstone", game: lies(cleanup, swallow(manifest.Manifests, anything), revoking(commits))},
+		{name: "G5: an unclear answer is a tombstone", game: lies(cleanup, deaf(manifest.Manifests, anything), both(revoking(commits), failing(point{cleanup, put, manifest.Manifests, 0.5})))},
+		{name: "G5: a sweep goes on with newer archives", game: game{notes: notes(newArchives), tune: both(calm(commits), busy)}},
+		{name: "G5: a sweep goes on with newer expiries", game: game{notes: notes(newExpired), tune: both(calm(commits), busy)}, rare: true},
+		{name: "G6: one listing", game: lies(cleanup, once, both(calm(commits, point{cleanup, list, manifest.Manifests, 0.1}), paged)), rare: true},
+		{name: "G6: a listing that fails is taken for whole", game: lies(cleanup, content, failing(point{cleanup, list, manifest.Manifests, 0.1}))},
+		{name: "G6: a manifest that cannot be read does not count", game: lies(cleanup, unread, failing(point{cleanup, "get", manifest.Manifests, 0.02}))},
+		{name: "kept: tombstones go at once", game: lies(cleanup, forgetful, revoking(commits))},
 	}
 }
 
-// replay answers every listing of a folder with what was there when the cleanup's run began.
-func replay(a *actor, folder manifest.Folder) func(prefix string, now, list func() ([]target.Object, error)) ([]target.Object, error) {
-	var then []target.Object
-	have := -1
-	return func(prefix string, now, list func() ([]target.Object, error)) ([]target.Object, error) {
-		if have != a.runs {
-			var err error
-			if then, err = now(); err != nil {
-				return nil, err
-			}
-			have = a.runs
-		}
-		if in(prefix, folder) {
-			return then, nil
-		}
-		return list()
+// calm is a style in which nothing fails, and actors stop at some points only.
+func calm(holds ...point) func(*style) {
+	return func(s *style) {
+		s.holds, s.patient, s.fault, s.crash, s.pause, s.stay, s.spread, s.jump, s.page = holds, 0, 0, 0, 0, 0.9, 300, 0.001, 0
+		s.writers, s.cleanups, s.hands = 3, 2, 0
 	}
 }
 
-// unread passes over every manifest that cannot be read.
-func unread(a *actor, d *disk) *liar {
-	return &liar{list: func(prefix string, list func() ([]target.Object, error)) (readable []target.Object, err error) {
-		all, err := list()
-		for _, o := range all {
-			if in(o.Key, manifest.Manifests) {
-				body, err := a.read(d, o.Key)
-				if _, bad := manifest.Decode(body); err != nil || bad != nil {
-					continue
-				}
-			}
-			readable = append(readable, o)
+// revoking is calm, with time to give up creates for dead.
+func revoking(holds ...point) func(*style) {
+	return both(calm(holds...), func(s *style) { s.jump = 0.02 })
+}
+
+// handy is calm, with many hands.
+func handy(holds ...point) func(*style) {
+	return both(calm(holds...), func(s *style) { s.hands, s.writers, s.stay, s.pause = 5, 2, 0.5, 0.002 })
+}
+
+// failing lets operations fail, and what is late be very late.
+func failing(points ...point) func(*style) {
+	return func(s *style) {
+		s.faults, s.again, s.crash, s.arrive, s.patient, s.jump = points, 0.8, 0, 0.002, 0, 0.005
+	}
+}
+
+// lonely has one cleanup, and few creates that it would wait for.
+func lonely(s *style) { s.cleanups, s.writers, s.copies = 1, 2, 0.1 }
+
+// busy has more cleanups at a time.
+func busy(s *style) { s.cleanups = 3 }
+
+// paged lists key by key, and much is copied: its ids are not the newest.
+func paged(s *style) { s.copies, s.page = 0.7, 1 }
+
+// both is one style after the other.
+func both(styles ...func(*style)) func(*style) {
+	return func(s *style) {
+		for _, change := range styles {
+			change(s)
 		}
-		return readable, err
-	}}
+	}
 }

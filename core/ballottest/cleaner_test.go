@@ -24,7 +24,7 @@ func clean(ctx context.Context, a *actor) error {
 		return byte(h.Sum64()>>32) < share
 	}
 	_, err := cleanup.Run(ctx, cleanup.Options{
-		Repository: a.repo, Set: set, Plan: a.plan, Confirm: true, NoGrace: a.one(2), Force: !a.one(10), Notebook: a.notebook,
+		Repository: a.repo, Set: set, Plan: a.plan, Confirm: true, NoGrace: a.dice.Float64() >= a.patient, Force: !a.one(10), Notebook: a.notebook,
 		Host: a.String(), Tool: "ballottest", Rand: a.rand, Now: a.clock, Workers: 1 + a.dice.IntN(3),
 	})
 	return err
@@ -33,7 +33,11 @@ func clean(ctx context.Context, a *actor) error {
 // plan is a retention plan as a cleanup asks for it.
 func (a *actor) plan(snapshots []retention.Snapshot, _ time.Time) (decisions []retention.Decision) {
 	for _, s := range snapshots {
-		decisions = append(decisions, retention.Decision{ID: s.ID, Keep: s.Held || !a.gives(s.ID), Reasons: []retention.Reason{{ID: "dice"}}})
+		keep := s.Held || !a.gives(s.ID)
+		if a.blind && a.ledger.marked[s.ID] {
+			keep = false
+		}
+		decisions = append(decisions, retention.Decision{ID: s.ID, Keep: keep, Reasons: []retention.Reason{{ID: "dice"}}})
 	}
 	return decisions
 }

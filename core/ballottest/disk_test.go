@@ -43,7 +43,18 @@ func (s *schedule) fate(w *stop) fate {
 	if s.page > 0 {
 		f.page = 1 + s.dice.IntN(s.page)
 	}
-	p := s.style.fault
+	p := w.a.flaky
+	if w.op != "put" { // there are many more of those
+		p /= 10
+	}
+	if s.faults != nil {
+		p = 0
+		for _, at := range s.faults {
+			if at.at(w) {
+				p = at.chance
+			}
+		}
+	}
 	if w.a.broken[what] {
 		p = s.again
 	}

@@ -23,5 +23,6 @@
 // That the model can see is shown by ablation: each step of the protocol is left out in turn, by a target that lies to
 // the actors in just that step, and the model must lose a snapshot within a number of schedules.
 //
-// A failure prints its seed and the command that repeats it.
+// A failure prints its seed and the command that repeats it. HOLDFAST_SOAK, a number of schedules or a duration, plays more
+// of them, and looks for the ablations that are rare; `make soak` sets it.
 package ballottest

@@ -24,6 +24,9 @@ func (a *actor) note() manifest.Note {
 
 func (a *actor) pin(ctx context.Context) error {
 	id := choose(a, a.ledger.snapshots)
+	if open := a.ledger.open(); len(open) > 0 && a.one(2) {
+		id = choose(a, open)
+	}
 	note, until := a.note(), time.Time{}
 	if a.one(3) {
 		until = a.now.Add(time.Duration(1+a.dice.IntN(20*24)) * time.Hour).UTC()
@@ -37,7 +40,7 @@ func (a *actor) pin(ctx context.Context) error {
 }
 
 func (a *actor) undelete(ctx context.Context) error {
-	id := choose(a, a.ledger.marked)
+	id := choose(a, a.ledger.open())
 	delete(a.ledger.pinBy, a)
 	held, err := a.repo.Undelete(ctx, set, id, a.note(), a.rand)
 	if held && err == nil {

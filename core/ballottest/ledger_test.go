@@ -61,7 +61,7 @@ func (l *ledger) violate(format string, args ...any) { l.find(false, format, arg
 func (l *ledger) find(loss bool, format string, args ...any) {
 	b := broken{loss, fmt.Sprintf(format, args...)}
 	l.s.log(nil, "BROKEN: %s", b.what)
-	if loss || l.s.lie == nil {
+	if loss || l.s.honest() {
 		l.broken = append(l.broken, b)
 	}
 }
@@ -180,6 +180,17 @@ func (l *ledger) expired(id manifest.ID) bool {
 		}
 	}
 	return false
+}
+
+// open is the snapshots that are marked and may still be saved.
+func (l *ledger) open() map[manifest.ID]bool {
+	open := map[manifest.ID]bool{}
+	for id := range l.marked {
+		if l.snapshots[id] != nil && !l.expired(id) {
+			open[id] = true
+		}
+	}
+	return open
 }
 
 // held reports whether somebody relies on a pin.

@@ -15,11 +15,14 @@ import (
 // the protocol out. nil is for actors to whom it does not lie.
 type lie func(*actor, *disk) *liar
 
+// listing does what the actor asked for.
+type listing = func() ([]target.Object, error)
+
 // liar is what stands between an actor and the disk. Functions that are nil do nothing else than the disk.
 type liar struct {
 	*disk
 	put      func(key string, body []byte, put func() error) error
-	list     func(prefix string, list func() ([]target.Object, error)) ([]target.Object, error)
+	list     func(prefix string, list listing) ([]target.Object, error)
 	pretends map[string][]byte // what Stat and Get answer
 }
 
@@ -115,3 +118,75 @@ func in(key string, folder manifest.Folder) bool {
 	prefix := manifest.Prefix(set, folder)
 	return len(key) >= len(prefix) && key[:len(prefix)] == prefix
 }
+
+// to lies to actors of one role only.
+func to(role string, l func(*actor, *disk) *liar) lie {
+	return func(a *actor, d *disk) *liar {
+		if a.role != role {
+			return nil
+		}
+		return l(a, d)
+	}
+}
+
+// empty is a listing of a folder that shows nothing.
+func empty(folder manifest.Folder) func(*actor, *disk) *liar {
+	return func(*actor, *disk) *liar {
+		return &liar{list: func(prefix string, list listing) ([]target.Object, error) {
+			if in(prefix, folder) {
+				return nil, nil
+			}
+			return list()
+		}}
+	}
+}
+
+// deaf takes every put of a folder for made whose answer is lost.
+func deaf(folder manifest.Folder, body func(manifest.ID, []byte) bool) func(*actor, *disk) *liar {
+	return func(*actor, *disk) *liar {
+		l := &liar{}
+		l.put = func(key string, b []byte, put func() error) error {
+			err := put()
+			if k, perr := manifest.ParseKey(key); perr == nil && err != nil && !exists(err) && k.Folder == folder && body(k.ID, b) {
+				return l.pretend(key, b)
+			}
+			return err
+		}
+		return l
+	}
+}
+
+// swallow makes no put of a folder, and says that it is made.
+func swallow(folder manifest.Folder, body func(manifest.ID, []byte) bool) func(*actor, *disk) *liar {
+	return func(*actor, *disk) *liar {
+		l := &liar{}
+		l.put = func(key string, b []byte, put func() error) error {
+			if k, err := manifest.ParseKey(key); err == nil && k.Folder == folder && body(k.ID, b) {
+				return l.pretend(key, b)
+			}
+			return put()
+		}
+		return l
+	}
+}
+
+// stubborn takes its own verdict for the one that stands.
+func stubborn(*actor, *disk) *liar {
+	l := &liar{}
+	l.put = func(key string, b []byte, put func() error) error {
+		err := put()
+		if in(key, manifest.Verdicts) && exists(err) {
+			return l.pretend(key, b)
+		}
+		return err
+	}
+	return l
+}
+
+func exists(err error) bool { return target.KindOf(err) == target.KindExists }
+
+func anything(manifest.ID, []byte) bool { return true }
+
+func tombstone(id manifest.ID, b []byte) bool { return manifest.IsTombstone(b, id) }
+
+func document(id manifest.ID, b []byte) bool { return !manifest.IsTombstone(b, id) }

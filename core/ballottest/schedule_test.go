@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/atocore/holdfast/core/manifest"
 	"github.com/atocore/holdfast/core/repository"
 	"github.com/atocore/holdfast/core/target"
 	"github.com/atocore/holdfast/core/target/memtarget"
@@ -16,23 +17,44 @@ import (
 
 // style is how one schedule goes. Schedules differ much from each other, so that some are good at one thing.
 type style struct {
-	stay  float64 // the actor that acted last acts again
-	fault float64 // an operation fails
-	again float64 // what failed fails once more
-	pause float64 // an actor stops for long
-	crash float64 // an actor stops for ever
-	jump  float64 // the clock jumps
-	page  int     // the most keys in a page of a listing; 0: no bound
+	writers  int // actors
+	cleanups int
+	hands    int
+	spread   int     // steps within which actors start
+	copies   float64 // a create is of a snapshot of some other time
+	patient  float64 // a cleanup waits for the grace
+	stay     float64 // the actor that acted last acts again
+	fault    float64 // an operation fails
+	again    float64 // what failed fails once more
+	arrive   float64 // something that is late takes effect
+	pause    float64 // an actor stops for long
+	crash    float64 // an actor stops for ever
+	jump     float64 // the clock jumps
+	page     int     // the most keys in a page of a listing; 0: no bound
+
+	holds  []point // where actors stop for long
+	faults []point // what fails; nil: anything
 }
 
 func newStyle(r *rand.Rand) style {
 	pick := func(of ...float64) float64 { return of[r.IntN(len(of))] }
 	return style{
-		stay: pick(0, 0.5, 0.9, 0.97), fault: pick(0, 0, 0.005, 0.03), again: pick(0.3, 0.8),
-		pause: pick(0, 0.005, 0.03), crash: pick(0, 0, 0.001, 0.004), jump: pick(0, 0.002, 0.01, 0.03),
+		writers: 2 + r.IntN(3), cleanups: 1 + r.IntN(2), hands: r.IntN(3),
+		spread: int(pick(1, 300, 1000)), copies: pick(0.1, 0.5), patient: pick(0, 0.5),
+		stay: pick(0, 0.5, 0.9, 0.97), fault: pick(0, 0, 0.01, 0.05), again: pick(0.3, 0.8),
+		arrive: pick(0.002, 0.02), pause: pick(0, 0.005, 0.03), crash: pick(0, 0, 0.001, 0.004), jump: pick(0, 0.002, 0.01, 0.03),
 		page: []int{0, 0, 1, 4}[r.IntN(4)],
 	}
 }
+
+// point is where something is likely to happen to actors of a role.
+type point struct {
+	role, op string
+	folder   manifest.Folder
+	chance   float64
+}
+
+func (p point) at(w *stop) bool { return p.role == w.a.role && p.op == w.op && in(w.key, p.folder) }
 
 // actor is one process. Its store is the only way to the target that it has.
 type actor struct {
@@ -51,7 +73,8 @@ type actor struct {
 	notebook *notebook // of a cleanup
 
 	dead    bool
-	resumes int // the step before which it is paused
+	resumes int     // the step before which it is paused
+	flaky   float64 // how likely its operations fail
 	broken  map[string]bool
 }
 
@@ -99,6 +122,9 @@ func newSchedule(seed uint64, g game) *schedule {
 		seed: seed, dice: rand.New(rand.NewPCG(seed, 1)), now: time.Date(2026, 4, 11, 12, 0, 0, 0, time.UTC), game: g,
 	}
 	s.style = newStyle(s.dice)
+	if g.tune != nil {
+		g.tune(&s.style)
+	}
 	s.mem = memtarget.New(memtarget.Options{Now: func() time.Time { return s.now }})
 	s.ledger = newLedger(s)
 	return s
@@ -127,6 +153,12 @@ func (s *schedule) start(role string, f func(*actor)) *actor {
 	a.store = target.Open("nas", t, target.Options{Attempts: 2, Sleep: awake, Rand: func() float64 { return 0 }})
 	a.repo = &repository.Repository{Store: a.store, ID: repositoryID}
 	s.actors = append(s.actors, a)
+	if s.chance(0.5) {
+		a.flaky = s.style.fault
+	}
+	if !s.calm {
+		a.resumes = s.steps + s.dice.IntN(s.spread)
+	}
 	go func() {
 		if !a.wait("start", "").dead {
 			f(a)
@@ -201,12 +233,27 @@ func (s *schedule) wake(w *stop) {
 		}
 		return
 	}
-	if !s.calm && s.chance(s.pause) {
+	if !s.calm && s.chance(s.pauseAt(w)) {
 		a.resumes = s.steps + 1 + s.dice.IntN(600)
 		s.log(a, "pauses before %s %s", w.op, w.key)
 		return
 	}
 	s.answer(w, s.fate(w))
+}
+
+// pauseAt is how likely an actor pauses where it is: most likely between two steps of the protocol, which are
+// listings and small puts, and so little among the many reads.
+func (s *schedule) pauseAt(w *stop) float64 {
+	for _, h := range s.holds {
+		if h.at(w) {
+			return h.chance
+		}
+	}
+	switch {
+	case w.op == "list", w.op == "put" && !in(w.key, manifest.Archives):
+		return 4 * s.pause
+	}
+	return s.pause / 4
 }
 
 func (s *schedule) answer(w *stop, f fate) {
@@ -236,7 +283,7 @@ func (s *schedule) events() {
 	if s.chance(s.jump) {
 		s.leap([]time.Duration{time.Hour, 25 * time.Hour, 8 * 24 * time.Hour}[s.dice.IntN(3)])
 	}
-	if len(s.late) > 0 && s.chance(0.02) {
+	if len(s.late) > 0 && s.chance(s.arrive) {
 		s.land(s.dice.IntN(len(s.late)))
 	}
 }

@@ -37,10 +37,10 @@ func (a *actor) create(ctx context.Context) error {
 	return err
 }
 
-// begin is C1 and C2. One in four writers copies a snapshot of some other time.
+// begin is C1 and C2.
 func (a *actor) begin(ctx context.Context) (*repository.Session, error) {
 	note := manifest.Note{Format: manifest.Format, Host: a.String(), Tool: "ballottest"}
-	if a.one(4) {
+	if a.dice.Float64() < a.copies {
 		captured := a.now.Add(-time.Duration(a.dice.IntN(1000)) * time.Hour)
 		return a.repo.BeginAt(ctx, set, captured, a.clock(), a.rand, note)
 	}
