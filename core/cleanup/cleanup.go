@@ -129,7 +129,9 @@ func (r *run) run(ctx context.Context) error {
 	r.decide()
 	f := r.bounded(r.foresee())
 	r.report.Foresight = f
-	if !r.Confirm {
+	if r.Confirm {
+		r.leave(f) // from here on a fate is what was done
+	} else {
 		r.report.foreseen(f, r.view.Archives)
 	}
 	if refused := r.guard(ctx, f); refused != nil || !r.Confirm {

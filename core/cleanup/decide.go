@@ -105,13 +105,23 @@ func (r *run) bounded(f *Foresight) *Foresight {
 		return f
 	}
 	out := &Foresight{both(f.Mark, r.Only.Mark), both(f.Sweep, r.Only.Sweep), both(f.Delete, r.Only.Delete)}
-	for _, id := range without(f.Mark, out.Mark) {
-		r.fates[id].Fate = FateKept
-	}
-	for _, id := range without(f.Sweep, out.Sweep) {
-		r.fates[id].Fate = FateWaiting
-	}
+	r.leave(&Foresight{Mark: without(f.Mark, out.Mark), Sweep: without(f.Sweep, out.Sweep)})
 	return out
+}
+
+// leave sets the fates of what f speaks of to what they are as long as nothing of it is done.
+func (r *run) leave(f *Foresight) {
+	for _, id := range slices.Concat(f.Mark, f.Sweep) {
+		s := r.fates[id]
+		switch s.Standing {
+		case repository.Usable:
+			s.Fate = FateKept
+		case repository.Marked:
+			s.Fate = FateWaiting
+		default: // a doubtful one is in no foresight
+			s.Fate = FateExpired
+		}
+	}
 }
 
 // unneeded returns the listed archive keys that no manifest but those of these snapshots names, and that

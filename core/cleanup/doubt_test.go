@@ -176,8 +176,11 @@ func TestEveryFailure(t *testing.T) {
 					}
 					return memtarget.Fault{}
 				}
-				_, err := w.run(nil)
+				r, err := w.run(nil)
 				w.fault = nil
+				if len(r.Snapshots) > 0 && r.Snapshots[0].Fate == cleanup.FateDeleted {
+					w.gone(doomed)
+				}
 				if ops < n {
 					break // every operation had its turn
 				}

@@ -45,6 +45,9 @@ func (r *run) begin(ctx context.Context, f *Foresight, marked map[manifest.ID]in
 	s := &sweep{Expired: []manifest.ID{}, Archives: []stored{}, Intents: []intent{}}
 	for _, id := range f.Sweep {
 		fate := r.fates[id]
+		if fate.Fate == FateDeleted { // by the sweep that had waited
+			continue
+		}
 		if pins.Held(id, r.moments()...) {
 			fate.Held, fate.Fate = true, FateKept
 			continue
