@@ -11,14 +11,15 @@ import (
 // ReasonForgotten is why a snapshot goes that a person gave up by name.
 const ReasonForgotten = "forgotten"
 
-// decide asks the plan. A snapshot that is marked may be half deleted already, so it takes no other's place: a
+// decide asks the plan, but for what was given up by name: unless it was undeleted since, here or on another
+// host, which its mark shows by being answered with keep. A snapshot that is marked may be half deleted already, so it takes no other's place: a
 // usable one is given up only if the plan gives it up among the usable ones. A marked one is given up if
 // the plan, which sees it as it sees any other, gives it up among all.
 func (r *run) decide() {
 	var all, usable []retention.Snapshot
 	for _, id := range r.ids {
 		f := r.fates[id]
-		if slices.Contains(r.memory.Forgotten, id) && !f.Held {
+		if slices.Contains(r.memory.Forgotten, id) && f.Standing != repository.Usable && !f.Held {
 			f.Reasons = []retention.Reason{{ID: ReasonForgotten, Text: "given up by holdfast forget"}}
 			continue
 		}

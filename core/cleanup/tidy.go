@@ -72,7 +72,10 @@ func (r *run) tidy(ctx context.Context) error {
 			return err
 		}
 	}
-	r.memory.Forgotten = slices.DeleteFunc(r.memory.Forgotten, func(id manifest.ID) bool { return !kept[id] })
+	r.memory.Forgotten = slices.DeleteFunc(r.memory.Forgotten, func(id manifest.ID) bool {
+		undeleted := r.fates[id] != nil && r.fates[id].Standing == repository.Usable
+		return !kept[id] || undeleted
+	})
 	r.save()
 	return nil
 }
