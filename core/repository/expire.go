@@ -71,36 +71,56 @@ func (r *Repository) Undelete(ctx context.Context, set string, id manifest.ID, n
 	if _, err := r.Load(ctx, set, id); err != nil {
 		return false, err
 	}
-	marks, err := r.marks(ctx, set, id)
-	if err != nil {
+	if open, err := r.open(ctx, set, id); err != nil || len(open) == 0 {
 		return false, err
-	}
-	standing, err := marks.Standing(ctx, id)
-	switch {
-	case err != nil:
-		return false, err
-	case standing == Usable:
-		return false, nil
-	case standing == Expired:
-		return false, fmt.Errorf("target %s: snapshot %s is %w", r.Store.Name(), id, ErrSwept)
-	case standing == Doubtful:
-		return false, fmt.Errorf("target %s: %w: a verdict on snapshot %s cannot be read; no cleanup deletes the snapshot", r.Store.Name(), ErrDamaged, id)
 	}
 	note.Until = nil
 	pin, err := r.putPin(ctx, set, id, note, rand)
 	if err != nil {
 		return false, err
 	}
-	for _, mark := range marks.Open(id) {
+	// What is answered is what is listed behind the pin: since the listing before it, others may have undeleted
+	// the snapshot, unpinned it and marked it again. No mark that is put from here on is swept while the pin is there.
+	open, err := r.open(ctx, set, id)
+	if errors.Is(err, ErrSwept) || errors.Is(err, ErrDamaged) {
+		return false, errors.Join(err, r.dropPin(ctx, pin))
+	}
+	if err != nil { // the pin stays, and the next attempt goes on
+		return false, err
+	}
+	for _, mark := range open {
 		won, err := r.Answer(ctx, set, id, mark.N, manifest.Keep)
-		if err != nil { // the answer may be lost: the pin stays, and the next attempt goes on
+		if err != nil { // the answer may be lost: as above
 			return false, err
 		}
 		if won != manifest.Keep {
-			return false, errors.Join(fmt.Errorf("target %s: snapshot %s is %w", r.Store.Name(), id, ErrSwept), r.dropPin(ctx, pin))
+			return false, errors.Join(r.swept(id), r.dropPin(ctx, pin))
 		}
 	}
 	return true, nil
+}
+
+// open lists the marks on a snapshot that have no verdict. The error Is ErrSwept when one has sweep, and
+// ErrDamaged when one has a verdict that cannot be read.
+func (r *Repository) open(ctx context.Context, set string, id manifest.ID) ([]Mark, error) {
+	marks, err := r.marks(ctx, set, id)
+	if err != nil {
+		return nil, err
+	}
+	standing, err := marks.Standing(ctx, id)
+	switch {
+	case err != nil:
+		return nil, err
+	case standing == Expired:
+		return nil, r.swept(id)
+	case standing == Doubtful:
+		return nil, fmt.Errorf("target %s: %w: a verdict on snapshot %s cannot be read; no cleanup deletes the snapshot", r.Store.Name(), ErrDamaged, id)
+	}
+	return marks.Open(id), nil
+}
+
+func (r *Repository) swept(id manifest.ID) error {
+	return fmt.Errorf("target %s: snapshot %s is %w", r.Store.Name(), id, ErrSwept)
 }
 
 // Answer puts a verdict on a mark, if there is none, and returns the one that stands, which is to be

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -96,6 +97,34 @@ func TestExpire(t *testing.T) {
 	}
 	if done, err := w.repo.Expire(t.Context(), set, []manifest.ID{last}, note(), noon); !errors.Is(err, target.ErrUnavailable) || len(done) != 0 {
 		t.Errorf("a put that fails: %+v, %v", done, err)
+	}
+}
+
+// An undelete that stops before its pin, and goes on when the snapshot was undeleted, unpinned and marked again by
+// others, speaks of the mark that there is then.
+func TestUndeleteLate(t *testing.T) {
+	for _, verdict := range []manifest.Verdict{"", manifest.Sweep} {
+		w := newWorld(t)
+		id := w.place(noon, nil)
+		w.expire(id)
+		w.fault = func(_ context.Context, op memtarget.Op, key string) memtarget.Fault {
+			if op == memtarget.Put && strings.HasPrefix(key, manifest.Prefix(set, manifest.Pins)) {
+				w.fault = nil
+				w.mem.Set(manifest.VerdictKey(set, id, 1), []byte(manifest.Keep))
+				w.mem.Set(manifest.ExpiredKey(set, id, 2), []byte("x"))
+				if verdict != "" {
+					w.mem.Set(manifest.VerdictKey(set, id, 2), []byte(verdict))
+				}
+			}
+			return memtarget.Fault{}
+		}
+		pinned, err := w.repo.Undelete(t.Context(), set, id, note(), rand.Reader)
+		if verdict == "" && (!pinned || err != nil || w.standing(id) != repository.Usable || len(w.keys(manifest.Pins)) != 1) {
+			t.Errorf("marked again: %v, %v, %s", pinned, err, w.standing(id))
+		}
+		if verdict != "" && (pinned || !errors.Is(err, repository.ErrSwept) || len(w.keys(manifest.Pins)) != 0) {
+			t.Errorf("swept: %v, %v, %q", pinned, err, w.keys(manifest.Pins))
+		}
 	}
 }
 
