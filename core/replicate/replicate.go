@@ -53,7 +53,7 @@ type Outcome string
 // The outcomes.
 const (
 	Copied   Outcome = "copied"
-	Present  Outcome = "present"  // the destination has it already
+	Present  Outcome = "present"  // the destination has it already, and has not begun to delete it
 	Expiring Outcome = "expiring" // it carries an expiry mark in the source, and was left there
 	Gone     Outcome = "gone"     // a cleanup of the source took it away meanwhile
 	Damaged  Outcome = "damaged"  // an object in the source is not what the manifest says, or the manifest is none
@@ -112,6 +112,7 @@ type run struct {
 	Options
 	report   *Report
 	present  map[repository.Identity]manifest.ID // in the destination
+	there    *repository.Marks                   // in the destination
 	sequence int64                               // the greatest there
 	cache    []*manifest.Manifest                // of the destination: those read or made last
 	would    map[manifest.ID]bool                // on a dry run: what would have been made
@@ -148,12 +149,14 @@ func (r *run) run(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// survey learns which snapshots the destination has, and its greatest sequence.
+// survey learns which snapshots the destination has, and its greatest sequence. What a cleanup there has begun to
+// delete, it has no more.
 func (r *run) survey(ctx context.Context) error {
 	view, err := r.To.View(ctx, r.Set)
 	if err != nil {
 		return err
 	}
+	r.there = view.Marks
 	r.present = map[repository.Identity]manifest.ID{}
 	for _, id := range view.IDs {
 		m, err := r.To.Load(ctx, r.Set, id)
@@ -165,6 +168,14 @@ func (r *run) survey(ctx context.Context) error {
 			continue
 		case err != nil:
 			return err
+		}
+		standing, err := r.there.Standing(ctx, id)
+		if err != nil {
+			return err
+		}
+		if standing == repository.Expired {
+			r.sequence = max(r.sequence, m.Sequence)
+			continue
 		}
 		r.remember(m)
 	}
@@ -203,7 +214,11 @@ func (r *run) snapshot(ctx context.Context, view *repository.View, id manifest.I
 	for _, i := range repository.Identities(m) {
 		if as, ok := r.present[i]; ok {
 			s.Outcome, s.As = Present, as
-			return s, nil
+			usable, err := r.there.Usable(ctx, as)
+			if err == nil && !usable {
+				s.Note = fmt.Sprintf("it is marked as expired in the destination, as %s", as)
+			}
+			return s, err
 		}
 	}
 	usable, err := view.Usable(ctx, id)

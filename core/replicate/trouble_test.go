@@ -123,6 +123,29 @@ func TestSwept(t *testing.T) {
 	}
 }
 
+// What the destination has marked is there, and that it is marked is told; what a cleanup there deletes is not
+// there any more.
+func TestExpiringInDestination(t *testing.T) {
+	w := backuptest.New(t, "a", "b")
+	chain(t, w, 3)
+	r := mustRun(t, w, 0, 1)
+	marked, swept := r.Snapshots[0].As, r.Snapshots[1].As
+	for _, id := range []manifest.ID{marked, swept} {
+		w.Mem["b"].Set(manifest.ExpiredKey(backuptest.Set, id, 1), []byte("{}"))
+	}
+	w.Mem["b"].Set(manifest.VerdictKey(backuptest.Set, swept, 1), []byte(manifest.Sweep))
+	r = mustRun(t, w, 0, 1)
+	if outcomes(r) != "present copied present" || !strings.Contains(r.Snapshots[0].Note, string(marked)) || r.Snapshots[2].Note != "" {
+		t.Errorf("%s: %+v", outcomes(r), r)
+	}
+	if again := r.Snapshots[1].As; again == swept {
+		t.Errorf("copied as %s, which is being deleted", again)
+	}
+	if r = mustRun(t, w, 0, 1); outcomes(r) != "present present present" {
+		t.Errorf("the next run: %s", outcomes(r))
+	}
+}
+
 // A copy that a cleanup of the destination gives up for dead has failed; the others are copied.
 func TestRevoked(t *testing.T) {
 	w := backuptest.New(t, "a", "b")
