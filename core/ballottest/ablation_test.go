@@ -88,8 +88,8 @@ func failing(points ...point) func(*style) {
 // lonely has one cleanup, and few creates that it would wait for.
 func lonely(s *style) { s.cleanups, s.writers, s.copies = 1, 2, 0.1 }
 
-// busy has more cleanups at a time.
-func busy(s *style) { s.cleanups = 3 }
+// busy has more cleanups, with time between their runs.
+func busy(s *style) { s.cleanups, s.rest, s.spread = 3, 0.6, 600 }
 
 // paged lists key by key, and much is copied: its ids are not the newest.
 func paged(s *style) { s.copies, s.page = 0.7, 1 }

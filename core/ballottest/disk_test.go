@@ -58,7 +58,7 @@ func (s *schedule) fate(w *stop) fate {
 	if w.a.broken[what] {
 		p = s.again
 	}
-	if s.calm || w.op == "start" || !s.chance(p) {
+	if s.calm || w.op == "start" || w.op == "rest" || !s.chance(p) {
 		delete(w.a.broken, what)
 		return f
 	}

@@ -58,6 +58,9 @@ func (g game) begin(s *schedule) {
 	for range s.writers {
 		s.start("writer", func(a *actor) {
 			for range 1 + a.dice.IntN(5) {
+				if a.wait("rest", "").dead {
+					return
+				}
 				a.told("create", a.create(ctx))
 			}
 		})
@@ -74,6 +77,9 @@ func (g game) begin(s *schedule) {
 func (s *schedule) cleanup(n *notebook) {
 	a := s.start("cleanup", func(a *actor) {
 		for range 1 + a.dice.IntN(3) {
+			if a.wait("rest", "").dead {
+				return
+			}
 			a.runs++
 			a.told("cleanup", s.sweep(context.Background(), a))
 		}

@@ -28,6 +28,7 @@ type style struct {
 	again    float64 // what failed fails once more
 	arrive   float64 // something that is late takes effect
 	pause    float64 // an actor stops for long
+	rest     float64 // an actor pauses between two creates, or cleanups
 	crash    float64 // an actor stops for ever
 	jump     float64 // the clock jumps
 	page     int     // the most keys in a page of a listing; 0: no bound
@@ -42,7 +43,7 @@ func newStyle(r *rand.Rand) style {
 		writers: 2 + r.IntN(3), cleanups: 1 + r.IntN(2), hands: r.IntN(3),
 		spread: int(pick(1, 300, 1000)), copies: pick(0.1, 0.5), patient: pick(0, 0.5),
 		stay: pick(0, 0.5, 0.9, 0.97), fault: pick(0, 0, 0.01, 0.05), again: pick(0.3, 0.8),
-		arrive: pick(0.002, 0.02), pause: pick(0, 0.005, 0.03), crash: pick(0, 0, 0.001, 0.004), jump: pick(0, 0.002, 0.01, 0.03),
+		arrive: pick(0.002, 0.02), pause: pick(0, 0.005, 0.03), rest: pick(0, 0.2, 0.6), crash: pick(0, 0, 0.001, 0.004), jump: pick(0, 0.002, 0.01, 0.03),
 		page: []int{0, 0, 1, 4}[r.IntN(4)],
 	}
 }
@@ -250,6 +251,8 @@ func (s *schedule) pauseAt(w *stop) float64 {
 		}
 	}
 	switch {
+	case w.op == "rest":
+		return s.rest
 	case w.op == "list", w.op == "put" && !in(w.key, manifest.Archives):
 		return 4 * s.pause
 	}

@@ -92,6 +92,10 @@ func TestAblations(t *testing.T) {
 		t.Run(a.name, func(t *testing.T) {
 			g := a.game
 			g.sweep = clean
+			patience := patience
+			if a.rare {
+				patience *= 5
+			}
 			for n := range patience {
 				s := g.play(t, seed+uint64(n), false)
 				if len(s.ledger.broken) == 0 {
