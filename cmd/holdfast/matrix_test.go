@@ -16,28 +16,28 @@ import (
 var matrix = map[string][]exitCode{
 	"init":       {0, 1, 4, 7, 13, 15, 64, 78},
 	"create":     {0, 1, 3, 4, 7, 10, 11, 13, 15, 64, 78, 130, 143},
-	"list":       {0, 3, 4, 7, 10, 13, 15, 64, 78},
-	"show":       {0, 4, 6, 10, 13, 15, 64, 78}, // an encrypted one can be shown
+	"list":       {0, 3, 4, 7, 10, 13, 15, 64, 78, 130, 143},
+	"show":       {0, 4, 6, 10, 13, 15, 64, 78, 130, 143}, // an encrypted one can be shown
 	"validate":   {0, 1, 4, 5, 6, 10, 13, 15, 64, 78, 130, 143},
 	"restore":    {0, 1, 4, 6, 7, 10, 11, 12, 13, 15, 64, 78, 130, 143},
 	"undo":       {0, 4, 6, 7, 11, 64, 78},
 	"recover":    {0, 4, 7, 11, 64, 78},
 	"dump":       {0, 1, 4, 6, 10, 12, 13, 15, 64, 78, 130, 143},
 	"import":     {0, 1, 3, 4, 6, 7, 10, 11, 13, 15, 64, 78, 130, 143},
-	"cleanup":    {0, 1, 3, 4, 7, 10, 11, 13, 15, 64, 78},
-	"forget":     {0, 1, 3, 4, 6, 7, 10, 11, 13, 15, 64, 78},
-	"undelete":   {0, 1, 3, 4, 6, 7, 10, 11, 13, 15, 64, 78},
-	"pin":        {0, 1, 3, 4, 6, 7, 10, 11, 13, 15, 64, 78},
-	"unpin":      {0, 1, 3, 4, 6, 7, 10, 11, 13, 15, 64, 78},
+	"cleanup":    {0, 1, 3, 4, 7, 10, 11, 13, 15, 64, 78, 130, 143},
+	"forget":     {0, 1, 3, 4, 6, 7, 10, 11, 13, 15, 64, 78, 130, 143},
+	"undelete":   {0, 1, 3, 4, 6, 7, 10, 11, 13, 15, 64, 78, 130, 143},
+	"pin":        {0, 1, 3, 4, 6, 7, 10, 11, 13, 15, 64, 78, 130, 143},
+	"unpin":      {0, 1, 3, 4, 6, 7, 10, 11, 13, 15, 64, 78, 130, 143},
 	"copy":       {0, 1, 3, 4, 6, 7, 10, 11, 13, 15, 64, 78, 130, 143},
-	"diff":       {0, 1, 4, 6, 10, 12, 13, 15, 64, 78},
-	"doctor":     {0, 1, 4, 7, 10, 13, 15, 64, 78},
+	"diff":       {0, 1, 4, 6, 10, 12, 13, 15, 64, 78, 130, 143},
+	"doctor":     {0, 1, 4, 7, 10, 13, 15, 64, 78, 130, 143},
 	"version":    {0, 1, 64},
 	"completion": {0, 64},
 }
 
-// Every pair of a verb and an exit code is shown by a script (130 and 143 by
-// TestSignalledAtRandom, TestImportSignalled and TestCopySignalledAtRandom, and version's 1 by TestBrokenStdout), once with --json;
+// Every pair of a verb and an exit code is shown by a script (130 and 143 by TestSignalledAtRandom,
+// TestImportSignalled, TestCopySignalledAtRandom and TestSignalledAtOnce, and version's 1 by TestBrokenStdout), once with --json;
 // dump and completion have no JSON but for a usage error.
 func TestMatrix(t *testing.T) {
 	type shown struct {
@@ -48,7 +48,7 @@ func TestMatrix(t *testing.T) {
 	seen := map[shown]bool{
 		{"version", exitFailed, false}: true, {"version", exitFailed, true}: true,
 	}
-	for _, verb := range append([]string{"import", "copy"}, interruptible...) {
+	for _, verb := range slices.Concat([]string{"import", "copy"}, interruptible, brief) {
 		for _, code := range []exitCode{exitInterrupted, exitTerminated} {
 			seen[shown{verb, code, false}], seen[shown{verb, code, true}] = true, true
 		}

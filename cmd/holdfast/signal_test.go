@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,6 +52,38 @@ func TestSignals(t *testing.T) {
 				t.Errorf("create afterwards: %d\n%s", code, out)
 			}
 		})
+	}
+}
+
+// brief are the verbs that ask targets for something and are through before a signal can be aimed at them.
+var brief = []string{"list", "show", "diff", "doctor", "cleanup", "forget", "undelete", "pin", "unpin"}
+
+// A signal that is there before a target was asked ends every verb with its code, and nothing is changed.
+func TestSignalledAtOnce(t *testing.T) {
+	w := newWorld(t, store.Options{Seed: 1, Size: 64 << 10})
+	first, _ := w.created()
+	second, _ := w.created()
+	ids := []string{string(first), string(second)}
+	args := map[string][]string{"list": nil, "doctor": nil, "diff": ids, "cleanup": {"--confirm", "--no-grace"}}
+	before := files(t, w.path("backup"))
+	for _, verb := range brief {
+		run, ok := args[verb]
+		if !ok {
+			run = ids[:1]
+		}
+		for signal, want := range map[syscall.Signal]exitCode{syscall.SIGINT: exitInterrupted, syscall.SIGTERM: exitTerminated} {
+			for _, form := range []string{"--json", "--quiet"} {
+				ctx, cancel := context.WithCancelCause(t.Context())
+				cancel(signalled{signal})
+				code, stdout, stderr := w.runIn(ctx, append([]string{verb, form}, run...)...)
+				if code != want || form == "--json" && !strings.Contains(stdout, `"id":"interrupted"`) {
+					t.Errorf("%s %s with %v ended with %d, want %d\n%s%s", verb, form, signal, code, want, stdout, stderr)
+				}
+			}
+		}
+	}
+	if after := files(t, w.path("backup")); !maps.Equal(before, after) {
+		t.Errorf("the target held %v, and now %v", before, after)
 	}
 }
 

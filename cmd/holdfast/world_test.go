@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io/fs"
 	"os"
@@ -45,9 +46,15 @@ func (w *world) path(elem ...string) string {
 // run runs holdfast in this process.
 func (w *world) run(args ...string) (code exitCode, stdout, stderr string) {
 	w.t.Helper()
+	return w.runIn(w.t.Context(), args...)
+}
+
+// runIn is run with a context of its own.
+func (w *world) runIn(ctx context.Context, args ...string) (code exitCode, stdout, stderr string) {
+	w.t.Helper()
 	var out, errs bytes.Buffer
 	args = append([]string{"--config", w.path("holdfast.yaml")}, args...)
-	code = run(w.t.Context(), args, strings.NewReader(""), &out, &errs, noEnv)
+	code = run(ctx, args, strings.NewReader(""), &out, &errs, noEnv)
 	if slices.Contains(args, "--json") {
 		if err := checkVerdict(out.Bytes(), code); err != nil {
 			w.t.Errorf("holdfast %s: %v", strings.Join(args, " "), err)
