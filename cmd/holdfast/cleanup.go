@@ -159,7 +159,7 @@ func lockSet(c *config.Config) (unlock func() error, err error) {
 // cleanupPlace cleans up in one target. The report is of use beside an error, too.
 func (a *app) cleanupPlace(ctx context.Context, p place, c *config.Config, o cleanup.Options, f cleanupFlags, plan, written *cleanup.PlanFile) (cleanupTarget, error) {
 	t := newCleanupTarget(p.name, o.Confirm)
-	repo, err := a.connectOwn(ctx, p)
+	repo, err := a.connectKnown(ctx, p)
 	if err != nil {
 		return t, err
 	}
@@ -206,19 +206,6 @@ func (a *app) cleanupPlace(ctx context.Context, p place, c *config.Config, o cle
 		prune(cache, repo.ID, p.set, done)
 	}
 	return t, err
-}
-
-// connectOwn is connect for what changes a target: it must be the one that it was.
-func (a *app) connectOwn(ctx context.Context, p place) (*opened, error) {
-	o, err := a.connect(ctx, p)
-	if err != nil {
-		return nil, err
-	}
-	if err := p.seen.Check(p.set, p.name, o.ID); err != nil {
-		o.close()
-		return nil, err
-	}
-	return o, nil
 }
 
 // prune drops what is kept of manifests that are not there any more. It is for a run that no guard

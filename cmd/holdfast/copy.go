@@ -160,19 +160,6 @@ func (a *app) lockCopy(c *config.Config, to place, dryRun bool) (unlock func() e
 	return lock.Unlock, nil
 }
 
-// connectKnown opens a repository, unless it is another one than when it was last seen.
-func (a *app) connectKnown(ctx context.Context, p place) (*opened, error) {
-	o, err := a.connect(ctx, p)
-	if err != nil || p.seen == nil {
-		return o, err
-	}
-	if err := p.seen.Check(p.set, p.name, o.ID); err != nil {
-		o.close()
-		return nil, err
-	}
-	return o, nil
-}
-
 // chooseCopied returns the ids in the source that were asked for; none when all were.
 func (a *app) chooseCopied(ctx context.Context, source *opened, ask repository.Ask, refs []string) (ids []manifest.ID, err error) {
 	view, err := source.View(ctx, source.set)

@@ -145,7 +145,7 @@ func (a *app) hold(ctx context.Context, verb holdVerb, targets, refs []string) (
 
 // holdIn looks for the snapshots in one target, and notes which names mean one there.
 func (a *app) holdIn(ctx context.Context, p place, refs []string, found map[string]bool) (h held, err error) {
-	if h.opened, err = a.connectOwn(ctx, p); err != nil {
+	if h.opened, err = a.connectKnown(ctx, p); err != nil {
 		return h, err
 	}
 	defer func() {

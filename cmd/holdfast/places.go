@@ -178,6 +178,20 @@ func (a *app) connect(ctx context.Context, p place) (*opened, error) {
 	return o, nil
 }
 
+// connectKnown is connect for whoever changes a target, or trusts it: it must be the repository that it was when it
+// was last seen.
+func (a *app) connectKnown(ctx context.Context, p place) (*opened, error) {
+	o, err := a.connect(ctx, p)
+	if err != nil || p.seen == nil {
+		return o, err
+	}
+	if err := p.seen.Check(p.set, p.name, o.ID); err != nil {
+		o.close()
+		return nil, err
+	}
+	return o, nil
+}
+
 func (o *opened) onlySet(ctx context.Context) (string, error) {
 	sets, err := o.Sets(ctx)
 	switch {
