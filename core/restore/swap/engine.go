@@ -81,11 +81,18 @@ func (e exchanger) putOut(s Slot) error {
 }
 
 func (e exchanger) in(ctx context.Context) error {
+	for _, s := range e.slots {
+		if s.Overwrite {
+			if err := e.overwriteRest(ctx, s); err != nil { // before its sidecars come; see halfHeader
+				return err
+			}
+		}
+	}
 	for _, s := range slices.Backward(e.slots) {
 		var err error
 		switch {
 		case s.Overwrite:
-			err = e.overwrite(ctx, s)
+			err = e.overwriteHeader(ctx, s)
 		case s.New == nil:
 		case s.Rank == sidecar:
 			if err = e.h.lend(e.point("link in", s), s.New, s.Staged, s.Live); err != nil {

@@ -17,7 +17,8 @@ const (
 )
 
 // halfHeader stands where "SQLite format 3\x00" stood while a database is overwritten: SQLite refuses
-// such a file, while it takes an empty one for a new database.
+// such a file, while it takes an empty one for a new database. It reads past it when a -wal or a hot
+// -journal with the first page is beside it: those are there only while the rest of the file is theirs.
 const halfHeader = "holdfast restore"
 
 // scrub makes a database that is overwritten unreadable first.
@@ -34,29 +35,36 @@ func (e exchanger) scrub(ctx context.Context, s Slot) error {
 	})
 }
 
-// overwrite gives a file the content of the staged one, its first block last.
-func (e exchanger) overwrite(ctx context.Context, s Slot) error {
+// overwriteRest gives a file the content of the staged one, but for the first block.
+func (e exchanger) overwriteRest(ctx context.Context, s Slot) error {
+	return e.overwrite(ctx, s, func(to, from *os.File) error {
+		for at := int64(blockSize); at < s.New.Size; at += pieceSize {
+			err := e.h.step(e.point("overwrite", s), func() error { return copyPiece(to, from, at, min(pieceSize, s.New.Size-at)) })
+			if err != nil {
+				return err
+			}
+		}
+		return e.h.step(e.point("truncate", s), func() error { return errors.Join(to.Truncate(s.New.Size), to.Sync()) })
+	})
+}
+
+// overwriteHeader gives it the first block, when it has the rest.
+func (e exchanger) overwriteHeader(ctx context.Context, s Slot) error {
+	return e.overwrite(ctx, s, func(to, from *os.File) error {
+		return e.h.step(e.point("overwrite header of", s), func() error {
+			return errors.Join(copyPiece(to, from, 0, min(s.New.Size, blockSize)), to.Sync())
+		})
+	})
+}
+
+// overwrite opens both files for write, unless the live one is as it should be.
+func (e exchanger) overwrite(ctx context.Context, s Slot, write func(to, from *os.File) error) error {
 	live, err := measure(ctx, s.Live)
 	if err != nil || s.is(s.New, live) {
 		return err
 	}
 	return withFile(s.Staged, os.O_RDONLY, func(from *os.File) error {
-		return withFile(s.Live, os.O_WRONLY, func(to *os.File) error {
-			first := min(s.New.Size, blockSize)
-			for at := first; at < s.New.Size; at += pieceSize {
-				err := e.h.step(e.point("overwrite", s), func() error { return copyPiece(to, from, at, min(pieceSize, s.New.Size-at)) })
-				if err != nil {
-					return err
-				}
-			}
-			err := e.h.step(e.point("truncate", s), func() error { return errors.Join(to.Truncate(s.New.Size), to.Sync()) })
-			if err != nil {
-				return err
-			}
-			return e.h.step(e.point("overwrite header of", s), func() error {
-				return errors.Join(copyPiece(to, from, 0, first), to.Sync())
-			})
-		})
+		return withFile(s.Live, os.O_WRONLY, func(to *os.File) error { return write(to, from) })
 	})
 }
 
