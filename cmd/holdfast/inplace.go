@@ -77,16 +77,19 @@ func (a *app) restoreInPlace(ctx context.Context, f restoreFlags, ref string) (e
 			return err
 		}
 	} else {
-		done, err := a.begin(ctx, c, "restore")
-		if err != nil {
-			return err
+		ended, unlock, failed := a.begin(ctx, c, "restore")
+		if failed != nil {
+			return failed
 		}
-		defer func() { err = errors.Join(err, done()) }()
+		defer func() { err = errors.Join(err, unlock()) }()
+		if ended != nil {
+			a.warn(errors.New(recovered(ended)))
+		}
 	}
 	if !f.noPreSnapshot {
-		remove, err := a.safety(&o, c, f.dryRun)
-		if err != nil {
-			return err
+		remove, failed := a.safety(&o, c, f.dryRun)
+		if failed != nil {
+			return failed
 		}
 		defer func() { err = errors.Join(err, remove()) }()
 	}
@@ -135,25 +138,21 @@ func live(c config.Component) restore.Live {
 	return restore.Live{Name: c.Name, Kind: manifest.Kind(c.Kind), Path: c.Path, Format: c.Format}
 }
 
-// begin locks the set, and ends what was killed in the middle of a restore, which it tells.
-func (a *app) begin(ctx context.Context, c *config.Config, verb string) (unlock func() error, err error) {
+// begin locks the set, and ends what was killed in the middle of a restore; nil when nothing was.
+func (a *app) begin(ctx context.Context, c *config.Config, verb string) (ended *restore.Return, unlock func() error, err error) {
 	dir, err := state.Open(c.StateDir)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	lock, err := dir.Lock(c.Set)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	r, err := restore.Recover(ctx, swap.RecoverOptions{Dir: journalDir(c), Hooks: a.hooks})
-	switch {
-	case errors.Is(err, swap.ErrNothingToRecover):
-	case err != nil:
-		return nil, errors.Join(fmt.Errorf("before this %s, an unfinished one: %w", verb, err), lock.Unlock())
-	default:
-		a.warn(errors.New(recovered(r)))
+	ended, err = restore.Recover(ctx, swap.RecoverOptions{Dir: journalDir(c), Hooks: a.hooks})
+	if err != nil && !errors.Is(err, swap.ErrNothingToRecover) {
+		return nil, nil, errors.Join(fmt.Errorf("before this %s, an unfinished one: %w", verb, err), lock.Unlock())
 	}
-	return lock.Unlock, nil
+	return ended, lock.Unlock, nil
 }
 
 // safety says how the live state is saved, and returns what ends that.

@@ -51,7 +51,9 @@ func newUndo(a *app) *cobra.Command {
 		Use:   "undo",
 		Short: "Put back what the last restore in place replaced",
 		Long: `Put back what the last restore in place replaced: the very files, with a database's -wal and
--journal. What is live now is kept, so a second undo puts it back again.
+-journal. What is live now is kept, so a second undo puts it back again. When a restore or an undo was killed, that is ended
+first: what a restore that is taken back had replaced is live again, and nothing more is undone;
+and an undo that could be finished is not undone either.
 
 Stop the service first and say so with --confirm-service-stopped; undo looks for itself, too.`,
 		Args: exactly(),
@@ -71,18 +73,36 @@ func (a *app) undo(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	unlock, err := a.begin(ctx, c, "undo")
+	ended, unlock, err := a.begin(ctx, c, "undo")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
+	if ended != nil && ended.Back == (ended.Live == swap.New) { // that was the undo
+		out := newExchangeReport("undo", c.Set, ended)
+		if out.Result, out.Told = "taken_back", recovered(ended); ended.Back {
+			out.Result, _ = undone(ended)
+		}
+		return a.finish(out)
+	}
+	if ended != nil {
+		a.warn(errors.New(recovered(ended)))
+	}
 	r, err := restore.Undo(ctx, swap.UndoOptions{Dir: journalDir(c), Hooks: a.hooks})
 	if err != nil {
 		return err
 	}
 	out := newExchangeReport("undo", c.Set, r)
-	out.Result, out.Told = "undone", fmt.Sprintf("the restore of snapshot %s is undone: what it had replaced is live again", r.Label)
+	out.Result, out.Told = undone(r)
 	return a.finish(out)
+}
+
+// undone says what an undo has put back.
+func undone(r *restore.Return) (result, told string) {
+	if r.Undo {
+		return "undone", fmt.Sprintf("the restore of snapshot %s is undone: what it had replaced is live again", r.Label)
+	}
+	return "redone", fmt.Sprintf("the undo of the restore of snapshot %s is undone: what that restore put there is live again", r.Label)
 }
 
 func (r *exchangeReport) text(a *app, w io.Writer) error {

@@ -12,6 +12,8 @@ type Return struct {
 	*swap.Outcome
 	// Began is how far the restore had come that Recover ended. swap.Staging: nothing live was touched.
 	Began swap.Phase
+	// Back: what Recover ended was itself to put back what an earlier one had replaced, as Undo does.
+	Back  bool
 	Blind string // as in InPlaceReport
 }
 
@@ -28,7 +30,11 @@ func Recover(ctx context.Context, o swap.RecoverOptions) (*Return, error) {
 		_, err := swap.Recover(ctx, o)
 		return nil, err
 	}
-	return alone(j, func() (*swap.Outcome, error) { return swap.Recover(ctx, o) })
+	r, err := alone(j, func() (*swap.Outcome, error) { return swap.Recover(ctx, o) })
+	if r != nil {
+		r.Back = j.Reverse
+	}
+	return r, err
 }
 
 // Undo puts back what the last restore in place replaced, and keeps what it takes away: a second Undo
