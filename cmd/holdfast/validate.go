@@ -38,6 +38,8 @@ hash for all of them; the ids of its chunks are compared for the first that need
 What a damaged snapshot has lost is looked for, at the levels that read, in other snapshots and
 in the other targets, where a restore would look: the report says how much of it is there.
 
+What a cleanup is deleting is left out of --all with a warning when it lacks something.
+
 An object that fails its hash twice is marked as damaged in the target, and the next
 create stores what it held again. With --from nothing is marked: only a configuration
 says that the target is ours to write to.
@@ -172,7 +174,7 @@ func (a *app) validatePlace(ctx context.Context, p place, places []place, ref st
 	if o.View, err = opened.View(ctx, opened.set); err != nil {
 		return t, err
 	}
-	if all {
+	if o.All = all; all {
 		if o.Snapshots, err = opened.Snapshots(ctx, o.View); err != nil {
 			return t, err
 		}
@@ -190,6 +192,9 @@ func (a *app) validatePlace(ctx context.Context, p place, places []place, ref st
 	done, err := validate.Run(ctx, o)
 	if done != nil {
 		t.fill(done)
+		for _, id := range done.Swept {
+			a.warn(fmt.Errorf("target %s: snapshot %s was left out, for a cleanup is deleting it", p.name, id))
+		}
 	}
 	return t, err
 }

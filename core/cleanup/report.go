@@ -48,7 +48,7 @@ type Report struct {
 	Objects int           // deleted from archives
 	Bytes   int64         // their size
 	Revoked []manifest.ID // creates that were given up for dead
-	Missing []string      // keys that a manifest names and that are not listed after the sweep
+	Missing []string      // keys that the manifest of a snapshot names that nobody deletes, and that are not listed after the sweep
 	Foreign []string      // keys that are not a repository's; never touched
 	Notes   []string      // what a person should know although it is no failure
 	Refused error         // of a dry run: what would stand in the way; Is ErrRefused

@@ -155,15 +155,11 @@ func (r *run) guardLiving(ctx context.Context, s *sweep, l *living) error {
 		if there[id] || r.fates[id].Fate == FateDeleted {
 			continue
 		}
-		marks, err := r.repo.MarksOf(ctx, r.Set, id)
+		swept, err := r.repo.Swept(ctx, r.Set, id)
 		if err != nil {
 			return err
 		}
-		standing, err := marks.Standing(ctx, id)
-		if err != nil {
-			return err
-		}
-		if standing != repository.Expired {
+		if !swept {
 			return refuse(RefusedShrunk, fmt.Sprintf("target %s listed snapshot %s and a moment later did not, and nobody swept it: nothing is deleted", r.repo.Store.Name(), id), "")
 		}
 	}
@@ -242,6 +238,12 @@ func (r *run) verify(ctx context.Context, l *living) error {
 		}
 		if err != nil {
 			return err
+		}
+		if swept, err := r.repo.Swept(ctx, r.Set, b.id); err != nil {
+			return err
+		} else if swept {
+			r.report.note("snapshot %s lacks objects: a cleanup of another policy has begun to delete it", b.id)
+			continue
 		}
 		for _, o := range b.objects {
 			if !listed[o.key] && !missing[o.key] {

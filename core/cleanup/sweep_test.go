@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -216,5 +217,11 @@ func TestMissing(t *testing.T) {
 	w.mem.Remove(key)
 	if r := w.must(nil); !slices.Equal(r.Missing, []string{key}) {
 		t.Errorf("missing %q", r.Missing)
+	}
+	// A cleanup with another plan may delete it: that is told, and is no damage.
+	w.mem.Set(manifest.ExpiredKey(set, m.ID, 1), []byte("x"))
+	w.mem.Set(manifest.VerdictKey(set, m.ID, 1), []byte(manifest.Sweep))
+	if r := w.must(nil); len(r.Missing) != 0 || len(r.Notes) != 1 || !strings.Contains(r.Notes[0], string(m.ID)) {
+		t.Errorf("missing %q, notes %q", r.Missing, r.Notes)
 	}
 }

@@ -175,6 +175,16 @@ func (m *Marks) Usable(ctx context.Context, id manifest.ID) (bool, error) {
 	return standing == Usable, err
 }
 
+// Swept reports whether a mark on a snapshot is answered with sweep by now: then its objects may be gone.
+func (r *Repository) Swept(ctx context.Context, set string, id manifest.ID) (bool, error) {
+	marks, err := r.MarksOf(ctx, set, id)
+	if err != nil {
+		return false, err
+	}
+	standing, err := marks.Standing(ctx, id)
+	return standing == Expired, err
+}
+
 func (m *Marks) read(ctx context.Context, id manifest.ID, n int, v *verdict) error {
 	if v.read {
 		return nil

@@ -174,3 +174,42 @@ func TestOpenQuestion(t *testing.T) {
 		t.Errorf("%+v", r.Snapshots)
 	}
 }
+
+// What a cleanup is deleting is no damage of the set; a snapshot that is asked for by its name lacks what it lacks.
+func TestSwept(t *testing.T) {
+	w := backuptest.New(t, "nas")
+	w.Good()
+	w.Touch("100")
+	m := w.Good().Targets[0].Manifest
+	answer := func(id manifest.ID, says manifest.Verdict) {
+		w.Mem["nas"].Set(manifest.ExpiredKey(backuptest.Set, id, 1), []byte("x"))
+		w.Mem["nas"].Remove(manifest.VerdictKey(backuptest.Set, id, 1))
+		w.Mem["nas"].Set(manifest.VerdictKey(backuptest.Set, id, 1), []byte(says))
+	}
+	run := func(all bool) *validate.Report {
+		t.Helper()
+		o := w.Validation(0, validate.Data)
+		o.All = all
+		r, err := validate.Run(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	w.Mem["nas"].Remove(m.Component("db").Index[0].Key)
+	answer(m.ID, manifest.Keep)
+	if r := run(true); !r.Damaged() || len(r.Swept) > 0 {
+		t.Errorf("undeleted: %+v", r)
+	}
+	answer(m.ID, manifest.Sweep)
+	if r := run(true); r.Damaged() || len(r.Snapshots) != 1 || !slices.Equal(r.Swept, []manifest.ID{m.ID}) {
+		t.Errorf("being deleted: %+v", r)
+	}
+	if r := run(false); !r.Damaged() || len(r.Swept) > 0 {
+		t.Errorf("asked for: %+v", r)
+	}
+	w.Damage(0, manifest.ManifestKey(backuptest.Set, m.ID), backuptest.Flip)
+	if r := run(true); !r.Damaged() || len(r.Swept) > 0 {
+		t.Errorf("no cleanup goes on beside a manifest that cannot be read: %+v", r)
+	}
+}

@@ -59,6 +59,7 @@ type Options struct {
 	Level      Level
 	Subset     Subset            // only at level Data
 	Scratch    string            // a directory with room for indexes and, for Content, for the largest component
+	All        bool              // Snapshots are what there is, and none was asked for by its name: see Report.Swept
 	Fallback   *restore.Fallback // optional: at levels that read, where to look for what is lost
 	Mark       bool              // put damage marks
 	Host, Tool string            // who marks
@@ -91,8 +92,9 @@ const (
 type Report struct {
 	Level     Level
 	Snapshots []SnapshotReport
-	Marked    []string // keys of objects that got a damage mark
-	Unsought  int      // components that lost objects for which, after many, nothing was looked for elsewhere
+	Marked    []string      // keys of objects that got a damage mark
+	Swept     []manifest.ID // with Options.All: a cleanup is deleting them, and what they lack is no damage
+	Unsought  int           // components that lost objects for which, after many, nothing was looked for elsewhere
 }
 
 // SnapshotReport is what was found of one snapshot.
@@ -144,8 +146,19 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	}
 	v.Scratch = dir
 	for _, s := range o.Snapshots {
-		if err == nil {
-			err = v.snapshot(ctx, s)
+		if err != nil {
+			break
+		}
+		out := SnapshotReport{ID: s.ID, Manifest: s.Manifest, Checks: map[string][]manifest.Check{}}
+		err = v.snapshot(ctx, s, &out)
+		swept := false
+		if o.All && err == nil && s.Err == nil && len(out.Findings)+len(out.Inconclusive) > 0 {
+			swept, err = o.Repository.Swept(ctx, o.View.Set, s.ID) // also since the view was taken
+		}
+		if swept {
+			v.report.Swept = append(v.report.Swept, s.ID)
+		} else {
+			v.report.Snapshots = append(v.report.Snapshots, out)
 		}
 	}
 	return v.report, errors.Join(err, os.RemoveAll(dir))
@@ -176,15 +189,13 @@ type validation struct {
 	sought    int                   // components for which something was looked for elsewhere
 }
 
-func (v *validation) snapshot(ctx context.Context, s repository.Snapshot) error {
-	out := SnapshotReport{ID: s.ID, Manifest: s.Manifest, Checks: map[string][]manifest.Check{}}
-	defer func() { v.report.Snapshots = append(v.report.Snapshots, out) }()
+func (v *validation) snapshot(ctx context.Context, s repository.Snapshot, out *SnapshotReport) error {
 	if s.Err != nil {
 		out.Findings = append(out.Findings, Finding{Key: manifest.ManifestKey(v.View.Set, s.ID), ID: IDManifest, Message: s.Err.Error()})
 		return nil
 	}
 	for i := range s.Manifest.Components {
-		c := &component{v: v, m: s.Manifest, c: &s.Manifest.Components[i], out: &out, gone: map[string]bool{}}
+		c := &component{v: v, m: s.Manifest, c: &s.Manifest.Components[i], out: out, gone: map[string]bool{}}
 		c.claims = claimed(c.c)
 		c.objects()
 		if v.Level == Objects {
