@@ -57,13 +57,16 @@ func (d *destination) open(ctx context.Context, im *importing) error {
 	if err != nil {
 		return err
 	}
-	all, err := repo.Snapshots(ctx, view)
-	if err != nil {
-		return err
-	}
-	for _, s := range all {
-		// What cannot be read is imported again: that heals it.
-		if s.Manifest != nil && s.Manifest.Origin != nil {
+	for s, err := range repo.EachSnapshot(ctx, view) {
+		if err != nil {
+			return err
+		}
+		standing, err := view.Standing(ctx, s.ID)
+		if err != nil {
+			return err
+		}
+		// What cannot be read is imported again: that heals it. What a cleanup has begun to delete is there no more.
+		if s.Manifest != nil && s.Manifest.Origin != nil && standing != repository.Expired {
 			o := s.Manifest.Origin // of a copy it is a whole id, which no stamp is
 			d.holds[o.ID] = append(d.holds[o.ID], o.ManifestSHA256)
 		}

@@ -134,6 +134,24 @@ func TestImportAgain(t *testing.T) {
 	}
 }
 
+// A stamp whose snapshot is only marked is held; one that a cleanup is deleting is imported again.
+func TestImportBesideCleanup(t *testing.T) {
+	o := newOriginal(t, "nas")
+	o.snapshot(first)
+	id := o.good().Snapshots[0].Targets[0].ID
+	o.w.Mem["nas"].Set(manifest.ExpiredKey("atocore", id, 1), []byte("x"))
+	if s := o.good().Snapshots[0]; len(s.Targets) > 0 || !slices.Equal(s.Already, []string{"nas"}) {
+		t.Errorf("marked: %+v", s)
+	}
+	o.w.Mem["nas"].Set(manifest.VerdictKey("atocore", id, 1), []byte(manifest.Sweep))
+	if s := o.good().Snapshots[0]; len(s.Targets) != 1 || s.Targets[0].ID == id || len(s.Already) > 0 {
+		t.Errorf("being deleted: %+v", s)
+	}
+	if s := o.good().Snapshots[0]; len(s.Targets) > 0 {
+		t.Errorf("imported again, and once more: %+v", s)
+	}
+}
+
 // A dry run checks, and puts nothing.
 func TestDryRun(t *testing.T) {
 	o := newOriginal(t, "nas")
