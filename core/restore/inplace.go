@@ -90,7 +90,11 @@ func InPlace(ctx context.Context, o InPlaceOptions) (_ *InPlaceReport, err error
 		return nil, err
 	}
 	// The safety snapshot may have taken long: look again, and now keep others out until the end.
-	look, err := lookFor(stores)
+	var staged []Live
+	for _, live := range stores {
+		staged = append(staged, Live{Name: live.Name, Kind: live.Kind, Path: s.Staged(live.Name)})
+	}
+	look, err := lookFor(stores, staged...)
 	if err != nil {
 		return nil, err
 	}

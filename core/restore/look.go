@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -35,11 +36,13 @@ type look struct {
 }
 
 // lookFor sees that no other process uses any of the live stores, and claims their databases, so that
-// none can begin to until release. The error is a *BusyError when one does.
+// none can begin to until release; and so for the stores at waiting, which are to take their places, for
+// a service that starts before all is in its place and verified would write to them. The error is a
+// *BusyError when one does.
 //
 // It looks in two ways, for neither is enough: an idle connection to a database in rollback mode holds
 // no lock, and a process in another container shows no descriptors.
-func lookFor(stores []Live) (_ *look, err error) {
+func lookFor(stores []Live, waiting ...Live) (_ *look, err error) {
 	l := &look{}
 	defer func() {
 		if err != nil {
@@ -53,7 +56,7 @@ func lookFor(stores []Live) (_ *look, err error) {
 	if l.blind, err = descriptors("/proc", watched); err != nil {
 		return nil, err
 	}
-	for _, s := range stores {
+	for _, s := range slices.Concat(stores, waiting) {
 		path := s.Path
 		switch s.Kind {
 		case manifest.SQLite:

@@ -56,11 +56,14 @@ func Undo(ctx context.Context, o swap.UndoOptions) (*Return, error) {
 
 // alone calls f while nobody uses the journal's stores.
 func alone(j *swap.Journal, f func() (*swap.Outcome, error)) (_ *Return, err error) {
-	var stores []Live
+	var stores, waiting []Live
 	for _, it := range j.Items {
 		stores = append(stores, Live{Name: it.Name, Kind: it.Kind, Path: it.Live})
+		for _, path := range []string{it.From, it.To} {
+			waiting = append(waiting, Live{Name: it.Name, Kind: it.Kind, Path: path})
+		}
 	}
-	l, err := lookFor(stores)
+	l, err := lookFor(stores, waiting...)
 	if err != nil {
 		return nil, err
 	}

@@ -134,6 +134,9 @@ func (j *journaled) measure(ctx context.Context, s *Slot, stamped *string) (err 
 // goForward exchanges and ends the swap. What fails is put back.
 func (j *journaled) goForward(ctx context.Context) (*Outcome, error) {
 	if err := forward(j.h, j.Slots).run(ctx); err != nil {
+		if rerr := j.intruded(ctx); rerr != nil {
+			return nil, fmt.Errorf("%w: %w: %w", ErrUnfinished, rerr, err)
+		}
 		return j.goBack(ctx, err)
 	}
 	dropped, err := j.finish()
@@ -143,6 +146,23 @@ func (j *journaled) goForward(ctx context.Context) (*Outcome, error) {
 	o := j.outcome(New)
 	o.Dropped = dropped
 	return o, err
+}
+
+// intruded is the error for a log that somebody made beside a live database: whatever is moved then, it would
+// be applied to another database than its own.
+func (j *journaled) intruded(ctx context.Context) error {
+	for _, s := range j.Slots {
+		live, err := glance(s.Live)
+		if err != nil || s.Rank != sidecar || live == nil || sameInode(live, s.Old) || sameInode(live, s.New) {
+			continue
+		}
+		v, err := j.survey(ctx)
+		if err != nil {
+			return err
+		}
+		return v.serviceRan()
+	}
+	return nil
 }
 
 // goBack puts back what was exchanged, because of a failure, and ends the swap.
