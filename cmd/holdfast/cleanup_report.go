@@ -50,7 +50,7 @@ type cleanupSnapshot struct {
 	Held       bool               `json:"held"` // by a pin
 	Marked     bool               `json:"marked"`
 	Fate       cleanup.Fate       `json:"fate"`
-	Due        *time.Time         `json:"due,omitempty"` // when its mark can no longer be taken back, by the target's clock
+	Due        *time.Time         `json:"due,omitempty"` // while its mark can be taken back: until when, by the target's clock
 	Reasons    []retention.Reason `json:"reasons"`
 }
 
@@ -85,7 +85,7 @@ func (t *cleanupTarget) fill(r *cleanup.Report) {
 			ID: s.ID, CapturedAt: s.CapturedAt, Grade: s.Grade, Keep: s.Keep, Held: s.Held, Marked: s.Marked(), Fate: s.Fate,
 			Reasons: append([]retention.Reason{}, s.Reasons...),
 		}
-		if !s.Due.IsZero() {
+		if !s.Due.IsZero() && (s.Fate == cleanup.FateMarked || s.Fate == cleanup.FateWaiting) {
 			cs.Due = &s.Due
 		}
 		t.Snapshots = append(t.Snapshots, cs)
@@ -176,7 +176,7 @@ func (t cleanupTarget) table(a *app) *table {
 		if s.Marked && s.Keep {
 			why = append(why, "marked as expired by another run, and kept here")
 		}
-		if s.Due != nil && (s.Fate == cleanup.FateMarked || s.Fate == cleanup.FateWaiting) {
+		if s.Due != nil {
 			why = append(why, "can be undeleted until "+local(*s.Due))
 		}
 		out.add(string(s.ID), local(s.CapturedAt), string(s.Grade), string(s.Fate), strings.Join(why, "; "))
