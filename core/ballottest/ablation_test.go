@@ -32,15 +32,17 @@ func ablations() []ablation {
 		{name: "C1: no intent", game: lies(writer, swallow(manifest.Intents, anything), nil)},
 		{name: "C2: the listings before the intent", game: lies(writer, eager, calm(point{writer, put, manifest.Intents, 0.4}))},
 		{name: "C2: a marked snapshot is a parent", game: lies(writer, empty(manifest.Expired), both(calm(
-			point{writer, put, manifest.Archives, 0.3}, point{cleanup, list, manifest.Manifests, 0.4}), lonely))},
+			point{writer, put, manifest.Archives, 0.1}, point{cleanup, list, manifest.Manifests, 0.4}), lonely))},
 		{name: "C4: before every put is known to be made", game: lies(writer, deaf(manifest.Archives, anything), failing(point{writer, put, manifest.Archives, 0.1}))},
 		{name: "C4: not if absent", game: lies(writer, bold, revoking(commits))},
 		{name: "C4: an unclear answer is a success", game: lies(writer, deaf(manifest.Manifests, document), failing(point{writer, put, manifest.Manifests, 0.3}))},
 		{name: "C5: the intent goes before the ballot is taken", game: lies(writer, hasty, calm(commits))},
 		{name: "C5: given up without a tombstone", game: lies(writer, swallow(manifest.Manifests, tombstone), failing(point{writer, put, manifest.Manifests, 0.3}))},
 		{name: "Undelete: no pin", game: lies(hand, pinless, handy())},
-		{name: "Undelete: sweep is not obeyed", game: lies(hand, stubborn, handy(
-			point{hand, put, manifest.Verdicts, 0.4}, point{cleanup, put, manifest.Verdicts, 0.4}, point{cleanup, list, manifest.Archives, 0.4}))},
+		{name: "Undelete: sweep is not obeyed", game: lies(hand, stubborn, both(handy(
+			point{hand, put, manifest.Verdicts, 0.4}, point{cleanup, put, manifest.Verdicts, 0.4}, point{cleanup, list, manifest.Archives, 0.4}), regretting)), rare: true},
+		{name: "Undelete: marks are not listed after the pin", game: lies(hand, stale, both(handy(
+			point{hand, put, manifest.Pins, 0.4}, point{cleanup, put, manifest.Verdicts, 0.2}, point{cleanup, list, manifest.Archives, 0.2}), regretting)), rare: true},
 		{name: "Pin: marks are not listed after it", game: lies(hand, unlooking, handy(
 			point{cleanup, put, manifest.Verdicts, 0.4}, point{cleanup, list, manifest.Archives, 0.4}))},
 		{name: "Sweep: keep is not obeyed", game: lies(cleanup, stubborn, handy(point{cleanup, put, manifest.Verdicts, 0.4}))},
@@ -78,6 +80,9 @@ func handy(holds ...point) func(*style) {
 	return both(calm(holds...), func(s *style) { s.hands, s.writers, s.stay, s.pause = 5, 2, 0.5, 0.002 })
 }
 
+// regretting has hands that undelete and unpin, much.
+func regretting(s *style) { s.regret = 0.8 }
+
 // failing lets operations fail, and what is late be very late.
 func failing(points ...point) func(*style) {
 	return func(s *style) {
@@ -85,8 +90,8 @@ func failing(points ...point) func(*style) {
 	}
 }
 
-// lonely has one cleanup, and few creates that it would wait for.
-func lonely(s *style) { s.cleanups, s.writers, s.copies = 1, 2, 0.1 }
+// lonely has one cleanup, and many creates that lean on the same few snapshots.
+func lonely(s *style) { s.cleanups, s.writers, s.copies = 1, 4, 0.95 }
 
 // busy has more cleanups, with time between their runs.
 func busy(s *style) { s.cleanups, s.rest, s.spread = 3, 0.6, 600 }

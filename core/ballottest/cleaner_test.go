@@ -23,10 +23,13 @@ func clean(ctx context.Context, a *actor) error {
 		h.Write(binary.LittleEndian.AppendUint64([]byte(id), salt))
 		return byte(h.Sum64()>>32) < share
 	}
-	_, err := cleanup.Run(ctx, cleanup.Options{
+	r, err := cleanup.Run(ctx, cleanup.Options{
 		Repository: a.repo, Set: set, Plan: a.plan, Confirm: true, NoGrace: a.dice.Float64() >= a.patient, Force: !a.one(10), Notebook: a.notebook,
 		Host: a.String(), Tool: "ballottest", Rand: a.rand, Now: a.clock, Workers: 1 + a.dice.IntN(3),
 	})
+	for _, key := range r.Missing {
+		a.ledger.violate("%s reports that %s is missing, and nobody lost anything", a, key)
+	}
 	return err
 }
 

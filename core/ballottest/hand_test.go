@@ -11,9 +11,13 @@ import (
 
 // hand is a person at a command line, who pins, unpins, undeletes and forgets.
 func (a *actor) hand(ctx context.Context) {
-	for range 1 + a.dice.IntN(4) {
+	for range 1 + a.dice.IntN(6) {
 		do := map[string]func(context.Context) error{"pin": a.pin, "undelete": a.undelete, "unpin": a.unpin, "forget": a.forget}
 		a.doing = []string{"pin", "pin", "undelete", "undelete", "unpin", "forget"}[a.dice.IntN(6)]
+		if a.dice.Float64() < a.regret {
+			a.doing = []string{"undelete", "unpin"}[a.dice.IntN(2)]
+		}
+		a.runs++
 		a.told(a.doing, do[a.doing](ctx))
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"sync"
 
 	"github.com/atocore/holdfast/core/manifest"
 	"github.com/atocore/holdfast/core/target"
@@ -21,18 +22,29 @@ type listing = func() ([]target.Object, error)
 // liar is what stands between an actor and the disk. Functions that are nil do nothing else than the disk.
 type liar struct {
 	*disk
-	put      func(key string, body []byte, put func() error) error
-	list     func(prefix string, list listing) ([]target.Object, error)
+	put  func(key string, body []byte, put func() error) error
+	list func(prefix string, list listing) ([]target.Object, error)
+
+	mu       sync.Mutex        // a cleanup has several goroutines
 	pretends map[string][]byte // what Stat and Get answer
 }
 
 // pretend lets the actor believe that a put was made.
 func (l *liar) pretend(key string, body []byte) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.pretends == nil {
 		l.pretends = map[string][]byte{}
 	}
 	l.pretends[key] = body
 	return nil
+}
+
+func (l *liar) pretended(key string) ([]byte, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b, ok := l.pretends[key]
+	return b, ok
 }
 
 // Put implements target.Target.
@@ -54,7 +66,7 @@ func (l *liar) Put(ctx context.Context, key string, r io.ReaderAt, o target.PutO
 
 // Stat implements target.Target.
 func (l *liar) Stat(ctx context.Context, key string) (target.Object, error) {
-	if b, ok := l.pretends[key]; ok {
+	if b, ok := l.pretended(key); ok {
 		return target.Object{Key: key, Size: int64(len(b)), ModTime: l.now}, nil
 	}
 	return l.disk.Stat(ctx, key)
@@ -62,7 +74,7 @@ func (l *liar) Stat(ctx context.Context, key string) (target.Object, error) {
 
 // Get implements target.Target.
 func (l *liar) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
-	if b, ok := l.pretends[key]; ok {
+	if b, ok := l.pretended(key); ok {
 		return io.NopCloser(bytes.NewReader(b[min(offset, int64(len(b))):])), nil
 	}
 	return l.disk.Get(ctx, key, offset, length)
@@ -70,7 +82,9 @@ func (l *liar) Get(ctx context.Context, key string, offset, length int64) (io.Re
 
 // Delete implements target.Target.
 func (l *liar) Delete(ctx context.Context, key string) error {
+	l.mu.Lock()
 	delete(l.pretends, key)
+	l.mu.Unlock()
 	return l.disk.Delete(ctx, key)
 }
 

@@ -73,3 +73,24 @@ func unlooking(a *actor, _ *disk) *liar {
 		return list()
 	}}
 }
+
+// stale goes on with the marks that it listed before its pin when it undeletes.
+func stale(a *actor, _ *disk) *liar {
+	before, have := map[string][]target.Object{}, 0
+	return &liar{list: func(prefix string, list listing) ([]target.Object, error) {
+		if a.doing != "undelete" {
+			return list()
+		}
+		if have != a.runs {
+			before, have = map[string][]target.Object{}, a.runs
+		}
+		if all, ok := before[prefix]; ok {
+			return all, nil
+		}
+		all, err := list()
+		if err == nil {
+			before[prefix] = all
+		}
+		return all, err
+	}}
+}

@@ -20,6 +20,7 @@ type style struct {
 	writers  int // actors
 	cleanups int
 	hands    int
+	regret   float64 // a hand only undeletes and unpins
 	spread   int     // steps within which actors start
 	copies   float64 // a create is of a snapshot of some other time
 	patient  float64 // a cleanup waits for the grace
@@ -70,7 +71,7 @@ type actor struct {
 	gives givenUp       // a cleanup's own plan
 
 	doing    string    // what a hand does
-	runs     int       // of a cleanup
+	runs     int       // of a cleanup; what a hand did
 	notebook *notebook // of a cleanup
 
 	dead    bool

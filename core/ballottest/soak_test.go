@@ -62,7 +62,7 @@ func (y tally) String() string {
 
 // The protocol as it is loses nothing, neither in schedules of any style nor in those that look for one thing.
 func TestModel(t *testing.T) {
-	seed, more := seedOf(t), schedules(t, 200)
+	seed, more := seedOf(t), schedules(t, 120)
 	tunes := []func(*style){nil, nil}
 	for _, a := range ablations() {
 		tunes = append(tunes, a.tune)
