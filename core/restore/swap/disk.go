@@ -114,6 +114,9 @@ func renameNew(from, to string) error {
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
 		return os.Rename(from, to) // relocate has seen that the name is free
 	}
+	if errors.Is(err, unix.EXDEV) {
+		err = fmt.Errorf("%w: %w: is it a directory of a lower layer of an overlay, as in a container's image? mount a volume there", ErrUnsuitable, err)
+	}
 	if err != nil {
 		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
 	}

@@ -44,6 +44,9 @@ func TestFailsEverywhere(t *testing.T) {
 					if out != nil {
 						said = string(out.Live)
 					}
+					if back := strings.Contains(err.Error(), "all is again as it was"); back != (said == "old" && !errors.Is(err, swap.ErrUnfinished)) {
+						t.Fatalf("%s: EIO at %s: %s, and told %v", o.name, point, said, err)
+					}
 					if errors.Is(err, swap.ErrUnfinished) {
 						said += " unfinished"
 						if _, err := w.recover(); err != nil && !errors.Is(err, swap.ErrNothingToRecover) {

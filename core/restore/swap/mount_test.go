@@ -250,3 +250,33 @@ func (w *world) fill(kind string, free int) (unfill func()) {
 	}
 	return func() { must(os.RemoveAll(dir)) }
 }
+
+// A directory of an overlay's lower layer cannot be renamed, although it is no mount point: everything is put back.
+func TestOverlay(t *testing.T) {
+	if !inMounts(t) {
+		return
+	}
+	w := newWorld(scratch(t))
+	must(os.Rename(w.path("data"), w.path("lower")))
+	must(os.Mkdir(w.path("layers"), 0o700))
+	mount("tmpfs", w.path("layers"), "tmpfs", 0, "mode=700")
+	for _, dir := range []string{"data", "layers/upper", "layers/work"} {
+		must(os.Mkdir(w.path(dir), 0o700))
+	}
+	mount("overlay", w.path("data"), "overlay", 0, fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s,redirect_dir=off", w.path("lower"), w.path("layers/upper"), w.path("layers/work")))
+	t.Cleanup(func() {
+		must(unix.Unmount(w.path("data"), unix.MNT_DETACH))
+		must(unix.Unmount(w.path("layers"), unix.MNT_DETACH))
+	})
+	before := w.live()
+	out, err := w.restore()
+	if out == nil || out.Live != swap.Old || !errors.Is(err, swap.ErrUnsuitable) || !errors.Is(err, unix.EXDEV) {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	if diff := cmp.Diff(before, w.live()); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := w.restore(w.items()[:2]...); err != nil { // files can
+		t.Fatal(err)
+	}
+}

@@ -112,7 +112,7 @@ func dress(path string, like *unix.Stat_t) error {
 	}
 	if now.Uid != like.Uid || now.Gid != like.Gid {
 		if err := os.Lchown(path, int(like.Uid), int(like.Gid)); err != nil {
-			return fmt.Errorf("the live store belongs to user %d and group %d: %w; nothing is touched; run as that user or as root", like.Uid, like.Gid, err)
+			return fmt.Errorf("the live store %w: it belongs to user %d and group %d: %w; nothing is touched; run as that user or as root", ErrUnsuitable, like.Uid, like.Gid, err)
 		}
 	}
 	const bits = 0o7777

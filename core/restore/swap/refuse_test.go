@@ -150,7 +150,7 @@ func TestForeignOwner(t *testing.T) {
 	if root := os.Getenv(childWorld); root != "" {
 		w := &world{root: root}
 		out, err := w.restore()
-		if out != nil || !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "user 1234 and group 0") || errors.Is(err, swap.ErrUnfinished) {
+		if out != nil || !errors.Is(err, fs.ErrPermission) || !errors.Is(err, swap.ErrUnsuitable) || !strings.Contains(err.Error(), "user 1234 and group 0") || errors.Is(err, swap.ErrUnfinished) {
 			t.Fatal(out, err)
 		}
 		return

@@ -176,6 +176,9 @@ func (j *journaled) goBack(ctx context.Context, failure error) (*Outcome, error)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnfinished, errors.Join(failure, werr, err))
 	}
+	if failure != nil {
+		failure = fmt.Errorf("%w; nothing is replaced: all is again as it was", failure)
+	}
 	return j.outcome(Old), failure
 }
 
