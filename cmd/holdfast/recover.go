@@ -19,9 +19,9 @@ func newRecover(a *app) *cobra.Command {
 		Short: "End a restore that was killed",
 		Long: `End a restore in place, or an undo, that was killed: everything is new if all that was to be
 restored is there, and else everything is as it was. With nothing to end it does nothing, so
-it can stand before every start of the service:
+it can stand before every start of the service. The + runs it as root, who may have begun it:
 
-  ExecStartPre=/usr/local/bin/holdfast recover
+  ExecStartPre=+/usr/local/bin/holdfast -c /etc/holdfast/holdfast.yaml recover
 
 When the service ran in between, there are live files that holdfast did not put there. Then
 nothing is touched, and it is for you to choose with --take; what was live is put aside.
