@@ -111,15 +111,22 @@ var (
 // ParseKey accepts exactly the keys that the functions above make. Whatever else a listing shows
 // does not belong to a repository: it is reported and never touched. The marker is no set's key.
 func ParseKey(key string) (Key, error) {
-	bad := fmt.Errorf("%q is not a key of a holdfast repository", key)
+	k, ok := parseKey(key)
+	if !ok {
+		return Key{}, fmt.Errorf("%q is not a key of a holdfast repository", key)
+	}
+	return k, nil
+}
+
+func parseKey(key string) (Key, bool) {
 	el := strings.Split(key, "/")
 	if len(el) < 3 || len(el) > 4 || !ValidSet(el[0]) {
-		return Key{}, bad
+		return Key{}, false
 	}
 	k := Key{Set: el[0], Folder: Folder(el[1])}
 	nested := k.Folder == Archives || k.Folder == Drills
 	if nested != (len(el) == 4) {
-		return Key{}, bad
+		return Key{}, false
 	}
 	name, ok := el[2], true
 	switch k.Folder {
@@ -154,14 +161,14 @@ func ParseKey(key string) (Key, error) {
 		ok = false
 	}
 	if !ok {
-		return Key{}, bad
+		return Key{}, false
 	}
 	id, err := ParseID(name)
 	if err != nil {
-		return Key{}, bad
+		return Key{}, false
 	}
 	k.ID = id
-	return k, nil
+	return k, true
 }
 
 func (k *Key) parseArchiveFile(name string) bool {
