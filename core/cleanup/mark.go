@@ -3,6 +3,8 @@ package cleanup
 import (
 	"context"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/atocore/holdfast/core/manifest"
 	"github.com/atocore/holdfast/core/repository"
 )
@@ -43,7 +45,10 @@ func (r *run) begin(ctx context.Context, f *Foresight, marked map[manifest.ID]in
 		return nil, err
 	}
 	s := &sweep{Expired: []manifest.ID{}, Archives: []stored{}, Intents: []intent{}}
-	for _, id := range f.Sweep {
+	goes := make([]bool, len(f.Sweep))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(r.Workers)
+	for i, id := range f.Sweep {
 		fate := r.fates[id]
 		if fate.Fate == FateDeleted { // by the sweep that had waited
 			continue
@@ -52,12 +57,19 @@ func (r *run) begin(ctx context.Context, f *Foresight, marked map[manifest.ID]in
 			fate.Held, fate.Fate = true, FateKept
 			continue
 		}
-		expired, err := r.expired(ctx, fate, marked[id])
-		if err != nil {
-			return nil, err
-		}
-		if expired {
-			fate.Fate = FateExpired
+		g.Go(func() (err error) {
+			if err = gctx.Err(); err == nil {
+				goes[i], err = r.expired(gctx, fate, marked[id])
+			}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	for i, id := range f.Sweep {
+		if goes[i] {
+			r.fates[id].Fate = FateExpired
 			s.Expired = append(s.Expired, id)
 		}
 	}

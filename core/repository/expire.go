@@ -7,6 +7,8 @@ import (
 	"io"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/atocore/holdfast/core/manifest"
 	"github.com/atocore/holdfast/core/target"
 )
@@ -22,7 +24,7 @@ type Expiry struct {
 	Held     bool     // by a pin
 }
 
-// Expire puts the next expiry mark on each of the snapshots that is usable and not held, in the given order. now
+// Expire puts the next expiry mark on each of the snapshots that is usable and not held, Readers of them at once. now
 // says which pins hold. A mark that another run puts at the same moment is as good as its own.
 // The snapshots that were dealt with before an error are returned with it.
 func (r *Repository) Expire(ctx context.Context, set string, ids []manifest.ID, note manifest.Note, now time.Time) ([]Expiry, error) {
@@ -34,21 +36,42 @@ func (r *Repository) Expire(ctx context.Context, set string, ids []manifest.ID, 
 	if err != nil {
 		return nil, err
 	}
-	var done []Expiry
-	for _, id := range ids {
-		e := Expiry{ID: id, Held: pins.Held(id, now)}
-		if e.Standing, err = marks.Standing(ctx, id); err != nil {
-			return done, err
+	all := make([]Expiry, len(ids))
+	for i, id := range ids {
+		all[i] = Expiry{ID: id, Held: pins.Held(id, now)}
+		if all[i].Standing, err = marks.Standing(ctx, id); err != nil {
+			return nil, err
 		}
-		if e.Standing == Usable && !e.Held {
-			e.N = marks.next(id)
-			if err := r.putMark(ctx, manifest.ExpiredKey(set, id, e.N), id, note, now); err != nil {
-				return done, err
-			}
-		}
-		done = append(done, e)
 	}
-	return done, nil
+	dealt := make([]bool, len(ids))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(r.readers())
+	for i := range all {
+		g.Go(func() error {
+			e := &all[i]
+			if e.Standing == Usable && !e.Held {
+				if gctx.Err() != nil {
+					return gctx.Err()
+				}
+				n := marks.next(e.ID)
+				// Not gctx: a put that is under way when another fails is not cut off, so that it is known what it did.
+				if err := r.putMark(ctx, manifest.ExpiredKey(set, e.ID, n), e.ID, note, now); err != nil {
+					return err
+				}
+				e.N = n
+			}
+			dealt[i] = true
+			return nil
+		})
+	}
+	err = g.Wait()
+	var done []Expiry
+	for i, e := range all {
+		if dealt[i] {
+			done = append(done, e)
+		}
+	}
+	return done, err
 }
 
 func (r *Repository) putMark(ctx context.Context, key string, id manifest.ID, note manifest.Note, now time.Time) error {

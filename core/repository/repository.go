@@ -43,7 +43,14 @@ type Repository struct {
 	ID    string // 32 hex digits
 
 	Cache   Cache // optional: manifests that were read before
-	Readers int   // how many manifests are read at once; 0 means 8
+	Readers int   // how many manifests are read, or marks put, at once; 0 means 8
+}
+
+func (r *Repository) readers() int {
+	if r.Readers <= 0 {
+		return 8
+	}
+	return r.Readers
 }
 
 // Open reads the marker. Where there is none, the error Is ErrNotInitialised, or a *LostError when there

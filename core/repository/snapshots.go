@@ -40,10 +40,7 @@ type Ballot struct {
 // of them are in memory, whoever ranges over them. An error that says nothing of the document itself,
 // such as a target out of reach, ends the iteration.
 func (r *Repository) Ballots(ctx context.Context, set string, listed []target.Object) iter.Seq2[Ballot, error] {
-	readers := r.Readers
-	if readers <= 0 {
-		readers = 8
-	}
+	readers := r.readers()
 	return func(yield func(Ballot, error) bool) {
 		for len(listed) > 0 {
 			batch := listed[:min(readers, len(listed))]
