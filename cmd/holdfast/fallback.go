@@ -89,6 +89,19 @@ func standsIn(ref string, fault, missing error) string {
 	return stamp
 }
 
+// standIn refuses to replace live stores by another snapshot than the one that was named in full: two creates
+// to two targets within a second have the same stamp.
+func standIn(ref string, f *found) error {
+	if _, err := manifest.ParseID(ref); err != nil || manifest.ID(ref) == f.manifest.ID {
+		return nil
+	}
+	return &failure{
+		code: exitRefused, id: "other_snapshot",
+		err:  fmt.Errorf("snapshot %s is in no target that can be read; %s in target %s has the same stamp, and need not be of the same moment; nothing is replaced", ref, f.manifest.ID, f.name),
+		hint: fmt.Sprintf("see holdfast show %s; when it is the one, restore that", f.manifest.ID),
+	}
+}
+
 // tellStandIn warns that another snapshot than the one that was asked for was taken.
 func (a *app) tellStandIn(target string, id manifest.ID, ref string) {
 	a.warn(fmt.Errorf("target %s: snapshot %s stands in for %s: it has the same stamp, and is the only one there that has", target, id, ref))

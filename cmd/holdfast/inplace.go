@@ -94,6 +94,9 @@ func (a *app) restoreInPlace(ctx context.Context, f restoreFlags, ref string) (e
 		defer func() { err = errors.Join(err, remove()) }()
 	}
 	r, err := a.firstPlace(ctx, places, ref, f.askFor(c), func(found *found) (*restoreReport, error) {
+		if err := standIn(ref, found); err != nil {
+			return nil, err
+		}
 		return a.replace(ctx, found, o, wanted, left, f.dryRun)
 	})
 	if err != nil {

@@ -84,7 +84,7 @@ in a warning. A component that the snapshot does not have stays as it is.
 
 The snapshot is looked for in one target after the other, and when one is unreachable or
 damaged the next one is tried; for an id of a target that fails, the snapshot of another
-with the same stamp. What a target has lost of the snapshot is read from where it is left:
+with the same stamp, which in place is named and refused. What a target has lost of the snapshot is read from where it is left:
 other snapshots, other targets. After a disaster no configuration is needed:
 
   holdfast restore latest --from file:///backup/atocore --to /srv/restored

@@ -41,6 +41,7 @@ func (a *app) firstPlace(ctx context.Context, places []place, ref string, ask re
 			a.tellStandIn(r.Target, r.ID, ref)
 			return r, nil
 		case !tryNext(classify(ctx, err).code):
+			a.warn(fault)
 			return nil, err
 		}
 	}
