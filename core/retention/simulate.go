@@ -19,9 +19,12 @@ type Stream struct {
 // Nightly is how often snapshots are expected where nothing tells.
 const Nightly = 24 * time.Hour
 
+// fewGaps is how many intervals tell a habit of more than one a night.
+const fewGaps = 3
+
 // Streams measures what a set is used to: one stream for every component set whose last snapshot is not
 // overdue by more than a week and two of its intervals, at the median of its last 15 intervals, at least a
-// minute. A set with a single snapshot is taken for nightly. Safety snapshots, doubtful ones and those in the
+// minute. Fewer than four snapshots are taken for no more often than nightly: two made by hand are no habit. Safety snapshots, doubtful ones and those in the
 // future say nothing. Without any snapshot that does there is one nightly stream, from now on.
 func Streams(have []Snapshot, now time.Time) []Stream {
 	times := map[string][]time.Time{} // newest first
@@ -64,7 +67,11 @@ func interval(at []time.Time) time.Duration {
 		return Nightly
 	}
 	slices.Sort(gaps)
-	return max(gaps[len(gaps)/2], time.Minute)
+	least := time.Minute
+	if len(gaps) < fewGaps {
+		least = Nightly
+	}
+	return max(gaps[len(gaps)/2], least)
 }
 
 // Month is what a simulation shows of one month.

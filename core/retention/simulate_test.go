@@ -86,6 +86,10 @@ func TestStreams(t *testing.T) {
 	if diff := cmp.Diff([]Stream{{[]string{"old"}, Nightly, now.Add(-Nightly)}}, Streams([]Snapshot{gone}, now)); diff != "" {
 		t.Error(diff)
 	}
+	byHand := []Snapshot{snapshot(now.Add(-time.Second)), snapshot(now)}
+	if diff := cmp.Diff([]Stream{{[]string{"db"}, Nightly, now}}, Streams(byHand, now)); diff != "" {
+		t.Error(diff)
+	}
 	if diff := cmp.Diff([]Stream{{[]string{"store"}, Nightly, now.Add(-Nightly)}}, Streams(nil, now)); diff != "" {
 		t.Error(diff)
 	}
