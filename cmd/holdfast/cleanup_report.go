@@ -145,7 +145,7 @@ func (r cleanupReport) text(a *app, w io.Writer) error {
 		}
 	}
 	if r.Plan != "" {
-		say(w, "\nthe plan is in %s; holdfast cleanup --apply does it\n", r.Plan)
+		say(w, "\nthe plan is in %s; holdfast cleanup --apply %s does it\n", r.Plan, r.Plan)
 	} else if r.DryRun {
 		say(w, "\na dry run: nothing was changed; --confirm does it\n")
 	}
