@@ -30,8 +30,7 @@ var (
 	idWord  = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
 )
 
-// The forms of hashes, nonces and identifiers. A listing decodes a hundred of them in each of a thousand
-// manifests: this takes a tenth of what a regular expression does.
+// The forms of hashes, nonces and identifiers: a listing looks at a hundred of them in each of a thousand manifests.
 const (
 	hex16 hexForm = 16
 	hex32 hexForm = 32
