@@ -57,7 +57,7 @@ import (
 type Config struct {
 	File       string      // absolute path of the file itself
 	Set        string      // name of the set in every target's repository
-	StateDir   string      // absolute: journals, locks, cached indexes and manifests
+	StateDir   string      // absolute: the journal of a restore, locks, what cleanups remember, cached manifests
 	StagingDir string      // absolute: frozen copies while they are being stored
 	Components []Component // at least one, in the order of the file
 	Targets    []Target    // at least one, in the order of the file

@@ -20,7 +20,8 @@ func Render(c *Config) []byte {
 # The name of this store's snapshots in every target.
 set: %s
 
-# Locks, journals, cached indexes and manifests. Safe to lose, not to share.
+# Locks, the journal of a restore, what cleanups remember, cached manifests; not to share. No snapshot
+# depends on it; a restore that was killed, or is to be undone, does.
 state_dir: %s
 
 # Frozen copies while they are being stored: needs as much room as all components.

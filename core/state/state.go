@@ -1,6 +1,7 @@
 // Package state is what holdfast keeps on its own host: a lock a set, what was last seen in each target,
-// manifests that were read before, and what a cleanup has to go on with. Losing it costs nothing but
-// warnings and time, and that a target which was exchanged is not noticed; no snapshot depends on it.
+// manifests that were read before, what a cleanup that waits goes on with, and the folder of a restore's journal.
+// No snapshot depends on it. Who loses it loses warnings, the notice that a target was exchanged, a forget
+// that no cleanup has ended, and the way to end or undo a restore in place.
 package state
 
 import (
