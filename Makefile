@@ -33,7 +33,7 @@ quickstart: build
 test: lint check-generated test-rescue test-nested quickstart test-readme test-go
 
 test-go:
-	$(GO) test -race -tags $(TAGS) ./...
+	$(GO) test -race -timeout 30m -tags $(TAGS) ./...
 
 test-nested:
 	@set -e; for m in $(NESTED); do echo "module $$m"; (cd $$m && $(GO) vet ./... && $(GO) test -race ./...); done
