@@ -103,6 +103,26 @@ func (r *run) guardLastGood(going []manifest.ID) error {
 	return refuse(RefusedLastGood, "no good snapshot would be left that is not marked: nothing is deleted", "make a good snapshot first, or undelete one")
 }
 
+// guardRival sees that, when good snapshots go, one stays that no other run is about to delete. It looks behind this
+// run's own verdicts: of two runs that each give up what the other keeps, the one that looks later sees those of both.
+func (r *run) guardRival(ctx context.Context, l *living) error {
+	good := func(b *ballot) bool { return b.grade == manifest.Good }
+	if !slices.ContainsFunc(l.inside, good) {
+		return nil
+	}
+	for _, b := range slices.Backward(l.outside) { // the newest is the likeliest to stay
+		if !good(b) {
+			continue
+		}
+		swept, err := r.repo.Swept(ctx, r.Set, b.id)
+		if err != nil || !swept {
+			return err
+		}
+	}
+	return refuse(RefusedLastGood, "no good snapshot would be left, for a cleanup of another policy deletes those that this one keeps: nothing is deleted",
+		"make a good snapshot first, and give all hosts that clean up here one policy")
+}
+
 // guardShare refuses when more than half of the set would be gone within seven days, what was deleted already
 // included. What other hosts deleted counts as snapshots, but not in bytes.
 func (r *run) guardShare(ctx context.Context, f *Foresight) error {

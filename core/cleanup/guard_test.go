@@ -2,6 +2,7 @@ package cleanup_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/atocore/holdfast/core/repository"
 	"github.com/atocore/holdfast/core/retention"
 	"github.com/atocore/holdfast/core/target"
+	"github.com/atocore/holdfast/core/target/memtarget"
 )
 
 // onePerDay keeps the newest of each day.
@@ -92,6 +94,23 @@ func TestGuardLastGood(t *testing.T) {
 	w.giveUp(second)
 	_, err = w.run(nil)
 	wantRefused(t, err, cleanup.RefusedLastGood)
+}
+
+// Two runs that each give up what the other keeps leave one of the two.
+func TestGuardRival(t *testing.T) {
+	w := newWorld(t)
+	mine, yours, suspect := w.create(manifest.Good), w.create(manifest.Good), w.create(manifest.Suspect)
+	w.giveUp(mine)
+	w.fault = func(_ context.Context, op memtarget.Op, key string) memtarget.Fault {
+		if op == memtarget.List && key == manifest.Prefix(set, manifest.Archives) && len(w.keys("/verdicts/")) == 1 {
+			w.mem.Set(manifest.ExpiredKey(set, yours.ID, 1), []byte("x"))
+			w.mem.Set(manifest.VerdictKey(set, yours.ID, 1), []byte(manifest.Sweep))
+		}
+		return memtarget.Fault{}
+	}
+	_, err := w.run(func(o *cleanup.Options) { o.NoGrace = true })
+	wantRefused(t, err, cleanup.RefusedLastGood)
+	w.whole(mine, yours, suspect)
 }
 
 func TestGuardListing(t *testing.T) {

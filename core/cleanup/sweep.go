@@ -163,7 +163,10 @@ func (r *run) guardLiving(ctx context.Context, s *sweep, l *living) error {
 			return refuse(RefusedShrunk, fmt.Sprintf("target %s listed snapshot %s and a moment later did not, and nobody swept it: nothing is deleted", r.repo.Store.Name(), id), "")
 		}
 	}
-	return r.guardLastGood(s.Expired)
+	if err := r.guardLastGood(s.Expired); err != nil {
+		return err
+	}
+	return r.guardRival(ctx, l)
 }
 
 // delete is G7: the archives first, then the manifests of E, so that a sweep that stops midway is found by the
