@@ -15,6 +15,7 @@
 //   - what a cleanup deletes was given up by its own plan, has the verdict sweep, and is not held by a pin that its
 //     owner was told is there;
 //   - what a writer was told is committed stands at its ballot;
+//   - a snapshot is left, whatever the plans are;
 //   - nothing is put over anything, and an intent goes only when its ballot is taken.
 //
 // When a schedule is over, everything that is left unfinished dies, faults end, and one more cleanup must leave

@@ -141,6 +141,9 @@ func (l *ledger) delete(a *actor, gives givenUp, key string) {
 			delete(l.namedBy[key], k.ID)
 		}
 		delete(l.snapshots, k.ID)
+		if len(l.snapshots) == 0 {
+			l.lose("%s deletes snapshot %s, the last that there is", a, k.ID)
+		}
 	case manifest.Intents:
 		delete(l.intents, key)
 		if !l.taken[k.ID] {
